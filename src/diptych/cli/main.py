@@ -1,0 +1,73 @@
+"""The ``diptych`` command: parses arguments, calls the library, prints errors on one line."""
+
+from __future__ import annotations
+
+import errno
+import sys
+from typing import NoReturn
+
+import typer
+from typer.exceptions import TyperException
+
+from diptych import __version__
+from diptych.cli import annotate, dataset, evaluate, library, train
+from diptych.errors import DiptychError
+
+app = typer.Typer(
+    name="diptych",
+    help="Rank molecular structures for measured MS/MS spectra.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command("annotate")(annotate.annotate_command)
+app.command("evaluate")(evaluate.evaluate_command)
+app.command("train")(train.train_command)
+app.add_typer(dataset.app, name="dataset")
+app.add_typer(library.app, name="library")
+
+
+def _version(value: bool) -> None:  # noqa: FBT001 - typer calls it with the flag
+    if value:
+        typer.echo(f"diptych {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
+) -> None:
+    """Rank molecular structures for measured MS/MS spectra."""
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())
+
+
+def run() -> None:
+    """Run the command line; a DiptychError is one line on standard error and exit code 1."""
+    try:
+        app(standalone_mode=False)
+    except TyperException as error:
+        show = getattr(error, "show", None)
+        if show is None:
+            _stop(error.format_message(), code=2)
+        show()
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
+        _stop("interrupted; what was finished is kept", code=130)
+    except DiptychError as error:
+        _stop(_one_line(error), code=1)
+    except MemoryError:
+        _stop("out of memory; use a smaller file, library or batch size", code=1)
+    except BrokenPipeError:
+        sys.exit(1)
+    except OSError as error:
+        reason = "no space left on the disk" if error.errno == errno.ENOSPC else _one_line(error)
+        _stop(reason, code=1)
+
+
+def _stop(message: str, *, code: int) -> NoReturn:
+    sys.stderr.write(f"diptych: {message}\n")
+    sys.exit(code)
