@@ -1,1 +1,45 @@
-"""To be written."""
+"""What a question and an answer are, and the rankers that need no network: baselines and controls."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from diptych.ranking.controls import PrecursorRanker, RandomRanker, ShuffledSpectraRanker
+    from diptych.ranking.fusion import FusionRanker
+    from diptych.ranking.neighbours import NearestNeighbourRanker
+    from diptych.ranking.query import CandidateList, Query
+    from diptych.ranking.ranking import Ranker, Ranking, rank_against_ties
+
+_HOMES = {
+    "CandidateList": "query",
+    "FusionRanker": "fusion",
+    "NearestNeighbourRanker": "neighbours",
+    "PrecursorRanker": "controls",
+    "Query": "query",
+    "RandomRanker": "controls",
+    "Ranker": "ranking",
+    "Ranking": "ranking",
+    "ShuffledSpectraRanker": "controls",
+    "rank_against_ties": "ranking",
+}
+
+__all__ = [
+    "CandidateList",
+    "FusionRanker",
+    "NearestNeighbourRanker",
+    "PrecursorRanker",
+    "Query",
+    "RandomRanker",
+    "Ranker",
+    "Ranking",
+    "ShuffledSpectraRanker",
+    "rank_against_ties",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'diptych.ranking' has no attribute {name!r}; it has {', '.join(__all__)}")
+    return getattr(import_module(f"diptych.ranking.{_HOMES[name]}"), name)

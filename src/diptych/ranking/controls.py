@@ -1,0 +1,123 @@
+"""Rankers that a method must beat: chance, the precursor's mass, another molecule's spectrum."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diptych.errors import EvaluationError
+from diptych.spectra.adduct import LIKELY_ADDUCTS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from diptych.ranking.query import Query
+    from diptych.ranking.ranking import Ranker
+    from diptych.spectra.spectrum import Spectrum
+
+# Two sums of the same atoms' masses differ in their last bits; below this they are one mass.
+_MASS_DECIMALS = 6
+
+
+@dataclass(frozen=True)
+class RandomRanker:
+    """Scores by chance: a pure function of seed, query identifier and first block, whatever the order of the list."""
+
+    seed: int = 0
+    name: str = "random"
+
+    def score(self, queries: Sequence[Query]) -> list[NDArray[np.floating]]:
+        """Return uniform random scores in [0, 1), one float64 array per query."""
+        return [self._draw(query) for query in queries]
+
+    def _draw(self, query: Query) -> NDArray[np.float64]:
+        key = hashlib.blake2b(query.identifier.encode(), digest_size=8).digest()
+        generator = np.random.default_rng([self.seed, int.from_bytes(key, "little")])
+        blocks = sorted(query.candidates.positions)
+        scores = np.empty(len(blocks))
+        scores[[query.candidates.positions[block] for block in blocks]] = generator.random(len(blocks))
+        return scores
+
+
+@dataclass(frozen=True)
+class PrecursorRanker:
+    """Scores by how well the candidate's mass explains the precursor; sees no peak.
+
+    Among candidates of one formula all tie, so this is also the formula-only control.
+    """
+
+    name: str = "precursor_mass"
+
+    def score(self, queries: Sequence[Query]) -> list[NDArray[np.floating]]:
+        """Return minus the mass error in Da, one float64 array per query; NaN where the precursor m/z is unknown.
+
+        Without an adduct the best of the polarity's likely ones is taken.
+        """
+        return [_minus_mass_error(query) for query in queries]
+
+
+def _minus_mass_error(query: Query) -> NDArray[np.float64]:
+    exact = np.array([structure.neutral_mass for structure in query.candidates.structures], dtype=np.float64)
+    neutral = _neutral_masses(query.spectrum)
+    if not neutral.size:
+        return np.full(exact.shape, np.nan)
+    errors = np.abs(exact[:, None] - neutral[None, :]).min(axis=1) if exact.size else exact
+    return -np.round(errors, _MASS_DECIMALS)
+
+
+def _neutral_masses(spectrum: Spectrum) -> NDArray[np.float64]:
+    if spectrum.precursor_mz is None:
+        return np.empty(0)
+    adducts = (spectrum.adduct,) if spectrum.adduct is not None else LIKELY_ADDUCTS[spectrum.polarity or "positive"]
+    return np.array([adduct.neutral_mass(spectrum.precursor_mz) for adduct in adducts], dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class ShuffledSpectraRanker:
+    """Asks the inner ranker each query with the spectrum of another query, of another molecule."""
+
+    inner: Ranker
+    seed: int = 0
+    name: str = "shuffled_spectra"
+
+    def score(self, queries: Sequence[Query]) -> list[NDArray[np.floating]]:
+        """Return the inner ranker's scores of each query's own candidates for a foreign spectrum.
+
+        Raises
+        ------
+        EvaluationError
+            All queries are of one molecule, so there is no foreign spectrum.
+        """
+        donors = foreign_spectra([query.target for query in queries], seed=self.seed)
+        shuffled = [
+            replace(query, spectrum=queries[donor].spectrum) for query, donor in zip(queries, donors, strict=True)
+        ]
+        return self.inner.score(shuffled)
+
+
+def foreign_spectra(targets: Sequence[str], *, seed: int) -> NDArray[np.int64]:
+    """Return for each query the index of a query of another molecule, drawn at random.
+
+    Raises
+    ------
+    EvaluationError
+        There are fewer than two molecules.
+    """
+    if not targets:
+        return np.empty(0, dtype=np.int64)
+    molecules = np.unique(np.asarray(targets), return_inverse=True)[1]
+    if molecules.max() == 0:
+        raise EvaluationError(
+            f"shuffled spectra: all {len(targets)} queries are of one molecule ({targets[0]}); expected at least two"
+        )
+    generator = np.random.default_rng(seed)
+    donors = np.arange(molecules.size)
+    own = np.arange(molecules.size)
+    while own.size:
+        donors[own] = generator.integers(molecules.size, size=own.size)
+        own = np.flatnonzero(molecules[donors] == molecules)
+    return donors

@@ -1,0 +1,161 @@
+"""The baseline to beat: the most similar training spectra, and how much their molecules resemble each candidate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from diptych.errors import EvaluationError
+from diptych.molecules.similarity import packed_fingerprints
+
+if TYPE_CHECKING:
+    from diptych.molecules.structure import Structure
+    from diptych.ranking.query import CandidateList, Query
+    from diptych.spectra.spectrum import Spectrum
+
+_QUERIES_AT_A_TIME = 128
+_MAX_MZ = 5_000.0
+# Equal candidates must stay equal after sums over them, else rounding decides ties.
+_DECIMALS = 6
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Neighbours:
+    """The most similar reference spectra of each query.
+
+    Attributes
+    ----------
+    rows
+        int64, of shape (n_queries, n_neighbours): rows of the reference, in no order.
+    similarity
+        float32, of the same shape: cosine, in [0, 1].
+    """
+
+    rows: NDArray[np.int64]
+    similarity: NDArray[np.float32]
+
+
+class NearestNeighbourRanker:
+    """Scores a candidate by its Tanimoto similarity to the molecules of the reference spectra nearest to the query.
+
+    Parameters
+    ----------
+    spectra, structures
+        The reference, usually the training fold: one structure per spectrum.
+    n_neighbours
+        Number of reference spectra that vote, each with its cosine as weight.
+    bin_width_da
+        Width of the m/z bins.
+    power
+        The cosine is raised to it before it weighs a vote.
+
+    Raises
+    ------
+    EvaluationError
+        There is no reference, or not one structure per spectrum.
+
+    Notes
+    -----
+    s(c) = sum_i cos(q, i)^p T(i, c) / sum_i cos(q, i)^p over the n nearest reference spectra i; spectra are vectors of
+    square-rooted intensities in m/z bins, T is the Tanimoto similarity of Morgan bits (radius 2, 4096). Every query is
+    scored: one that shares no bin with the reference gives 0 to all candidates, so that all tie.
+    """
+
+    def __init__(
+        self,
+        spectra: Sequence[Spectrum],
+        structures: Sequence[Structure],
+        *,
+        n_neighbours: int = 1,
+        bin_width_da: float = 0.05,
+        power: float = 1.0,
+    ) -> None:
+        if not spectra or len(spectra) != len(structures):
+            raise EvaluationError(
+                f"nearest neighbour: {len(spectra)} reference spectra with {len(structures)} structures; expected at "
+                "least one spectrum and one structure for each"
+            )
+        self.n_neighbours = min(n_neighbours, len(spectra))
+        self.bin_width_da = bin_width_da
+        self.power = power
+        self.name = "nearest_neighbour" if n_neighbours == 1 else f"nearest_neighbours_{n_neighbours}"
+        self._reference = binned(spectra, bin_width_da=bin_width_da).T.tocsr()
+        self._fingerprints = _Fingerprints()
+        self._molecules = self._fingerprints.rows(structures)
+
+    def score(self, queries: Sequence[Query]) -> list[NDArray[np.floating]]:
+        """Return weighted mean Tanimoto similarities, in [0, 1], one float64 array per query."""
+        rows = {id(query.candidates): self._list_rows(query.candidates) for query in queries}
+        table = self._fingerprints.table()
+        scores: list[NDArray[np.floating]] = []
+        for start in range(0, len(queries), _QUERIES_AT_A_TIME):
+            some = queries[start : start + _QUERIES_AT_A_TIME]
+            nearest = self.neighbours([query.spectrum for query in some])
+            for query, neighbours, similarity in zip(some, nearest.rows, nearest.similarity, strict=True):
+                candidates = table[rows[id(query.candidates)]]
+                alike = tanimoto(candidates, table[self._molecules[neighbours]])
+                scores.append(_weighted_mean(alike, similarity.astype(np.float64) ** self.power))
+        return scores
+
+    def neighbours(self, spectra: Sequence[Spectrum]) -> Neighbours:
+        """Return the nearest reference spectra of a few spectra; needs n_spectra * n_reference float32 of memory."""
+        cosine = (binned(spectra, bin_width_da=self.bin_width_da) @ self._reference).toarray()
+        first = cosine.shape[1] - self.n_neighbours
+        rows = np.argpartition(cosine, first, axis=1)[:, first:]
+        return Neighbours(rows=rows, similarity=np.take_along_axis(cosine, rows, axis=1))
+
+    def _list_rows(self, candidates: CandidateList) -> NDArray[np.int64]:
+        return self._fingerprints.rows(candidates.structures)
+
+
+def binned(spectra: Sequence[Spectrum], *, bin_width_da: float) -> sparse.csr_matrix:
+    """Return spectra as unit vectors of square-rooted intensities, sparse float32 of shape (n_spectra, n_bins)."""
+    n_bins = int(_MAX_MZ / bin_width_da) + 1
+    lengths = [spectrum.n_peaks for spectrum in spectra]
+    mz = np.concatenate([spectrum.mz for spectrum in spectra] or [np.empty(0)])
+    intensity = np.concatenate([spectrum.intensity for spectrum in spectra] or [np.empty(0, np.float32)])
+    columns = np.minimum(mz / bin_width_da, n_bins - 1).astype(np.int32)
+    indptr = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
+    matrix = sparse.csr_matrix(
+        (np.sqrt(intensity.astype(np.float32)), columns, indptr), shape=(len(spectra), n_bins), dtype=np.float32
+    )
+    matrix.sum_duplicates()
+    norms = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel())
+    return sparse.diags_array(1 / np.maximum(norms, np.finfo(np.float32).tiny), dtype=np.float32) @ matrix
+
+
+def tanimoto(first: NDArray[np.uint64], second: NDArray[np.uint64]) -> NDArray[np.float64]:
+    """Return Tanimoto similarities of packed bits of shapes (n, n_words) and (m, n_words): float64 of shape (n, m)."""
+    shared = np.bitwise_count(first[:, None, :] & second[None, :, :]).sum(axis=2, dtype=np.int64)
+    bits = [np.bitwise_count(table).sum(axis=1, dtype=np.int64) for table in (first, second)]
+    either = bits[0][:, None] + bits[1][None, :] - shared
+    return np.asarray(shared / np.maximum(either, 1), dtype=np.float64)
+
+
+def _weighted_mean(alike: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    total = float(weights.sum())
+    return (alike @ weights / (total or 1.0)).round(_DECIMALS)
+
+
+class _Fingerprints:
+    """Packed Morgan bits of every molecule seen so far, each computed once."""
+
+    def __init__(self) -> None:
+        self._row: dict[str, int] = {}
+        self._parts: list[NDArray[np.uint64]] = []
+
+    def rows(self, structures: Sequence[Structure]) -> NDArray[np.int64]:
+        new = {s.inchikey_first_block: s for s in structures if s.inchikey_first_block not in self._row}
+        if new:
+            self._row.update({block: len(self._row) + i for i, block in enumerate(new)})
+            self._parts.append(packed_fingerprints([structure.smiles for structure in new.values()]))
+        return np.array([self._row[structure.inchikey_first_block] for structure in structures], dtype=np.int64)
+
+    def table(self) -> NDArray[np.uint64]:
+        self._parts = [np.concatenate(self._parts)]
+        return self._parts[0]

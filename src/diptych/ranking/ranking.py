@@ -1,0 +1,102 @@
+"""What an answer is: structures, best first."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from diptych.molecules.structure import Structure
+    from diptych.ranking.query import Query
+
+
+@runtime_checkable
+class Ranker(Protocol):
+    """Any method that scores candidates: a baseline, a control, a model, a table of scores."""
+
+    @property
+    def name(self) -> str:
+        """What reports call it."""
+        ...
+
+    def score(self, queries: Sequence[Query]) -> list[NDArray[np.floating]]:
+        """Return the scores of each query's candidates, higher is better.
+
+        Returns
+        -------
+        list of arrays
+            One per query, of shape (n_structures,), aligned with ``query.candidates.structures``; NaN where the ranker
+            cannot score the candidate, which is worse than every number.
+        """
+        ...
+
+
+def rank_against_ties(scores: NDArray[np.floating], position: int) -> float:
+    """Return the 1-based rank of one candidate; ties count against it, and a NaN score is infinitely far down.
+
+    Parameters
+    ----------
+    scores
+        Of shape (n,), higher is better; NaN is below every number.
+    position
+        Which candidate.
+
+    Notes
+    -----
+    rank = 1 + |{j != target : s_j >= s_target}|.
+
+    Examples
+    --------
+    >>> rank_against_ties(np.array([0.5, 0.9, 0.5, np.nan]), 0)
+    3.0
+    """
+    score = scores[position]
+    if math.isnan(score):
+        return math.inf
+    return float(np.count_nonzero(scores >= score))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Ranking:
+    """The candidates of one query, best first.
+
+    Attributes
+    ----------
+    query
+        Identifier of the query.
+    structures
+        Best first; equal scores in the order of their first blocks, those without a score last.
+    scores
+        float32, of shape (n_structures,), descending, then NaN.
+    """
+
+    query: str
+    structures: tuple[Structure, ...]
+    scores: NDArray[np.float32]
+
+    @classmethod
+    def from_scores(cls, query: str, structures: Sequence[Structure], *, scores: NDArray[np.floating]) -> Self:
+        """Return the ranking that scores, aligned with structures, make."""
+        order = sorted(
+            range(len(structures)),
+            key=lambda i: (math.inf if math.isnan(scores[i]) else -scores[i], structures[i].inchikey_first_block),
+        )
+        return cls(
+            query=query,
+            structures=tuple(structures[i] for i in order),
+            scores=np.asarray(scores, dtype=np.float32)[order],
+        )
+
+    def rank_of(self, first_block: str) -> int | None:
+        """Return the 1-based rank of a structure, ties against it; None where it is absent or has no score."""
+        for position, structure in enumerate(self.structures):
+            if structure.inchikey_first_block == first_block:
+                rank = rank_against_ties(self.scores, position)
+                return int(rank) if math.isfinite(rank) else None
+        return None

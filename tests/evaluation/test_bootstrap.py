@@ -1,0 +1,77 @@
+import numpy as np
+import pytest
+
+from diptych.evaluation import bootstrap
+from diptych.evaluation.bootstrap import bca_intervals, jackknife, molecule_intervals, resample
+from diptych.evaluation.metrics import MoleculeSums, sum_by_molecule
+
+
+def table_of(n_molecules: int, *, seed: int = 0) -> MoleculeSums:
+    generator = np.random.default_rng(seed)
+    sizes = generator.integers(1, 30, size=n_molecules).astype(float)
+    return MoleculeSums(sums=generator.binomial(sizes.astype(int), 0.3)[:, None].astype(float), sizes=sizes)
+
+
+def test_resampling_two_molecules_gives_the_three_possible_means():
+    # A: 1 hit of 1, B: 0 hits of 3. AA -> 1, AB -> 1/4, BB -> 0, with probabilities 1/4, 1/2, 1/4.
+    table = sum_by_molecule([np.array([1.0, 0, 0, 0])], ["A", "B", "B", "B"])
+    drawn = resample(table, n_bootstrap=8000, seed=0)
+    values, counts = np.unique(drawn.by_spectrum, return_counts=True)
+    np.testing.assert_allclose(values, [0, 0.25, 1])
+    np.testing.assert_allclose(counts / 8000, [0.25, 0.5, 0.25], atol=0.02)
+    np.testing.assert_allclose(np.unique(drawn.by_molecule), [0, 0.5, 1])
+
+
+def test_resampling_in_chunks_draws_the_same(monkeypatch: pytest.MonkeyPatch):
+    whole = resample(table_of(50), n_bootstrap=300, seed=3)
+    monkeypatch.setattr(bootstrap, "_CELLS_PER_CHUNK", 50 * 7)
+    np.testing.assert_allclose(resample(table_of(50), n_bootstrap=300, seed=3).by_spectrum, whole.by_spectrum)
+
+
+def test_jackknife_leaves_out_one_molecule_at_a_time():
+    table = sum_by_molecule([np.array([1.0, 0, 0, 1.0])], ["A", "B", "B", "C"])
+    left_out = jackknife(table)
+    np.testing.assert_allclose(left_out.by_spectrum[:, 0], [1 / 3, 1.0, 1 / 3])
+    np.testing.assert_allclose(left_out.by_molecule[:, 0], [1 / 2, 1.0, 1 / 2])
+
+
+def test_bca_agrees_with_an_independent_library():
+    stats = pytest.importorskip("scipy.stats")
+    sample = np.random.default_rng(1).exponential(size=80)
+    table = MoleculeSums(sums=sample[:, None], sizes=np.ones(80))
+    interval, _ = molecule_intervals(table, n_bootstrap=20_000, seed=0)
+    expected = stats.bootstrap(
+        (sample,), np.mean, n_resamples=20_000, method="BCa", rng=np.random.default_rng(2)
+    ).confidence_interval
+    assert interval.low[0] == pytest.approx(expected.low, abs=0.01)
+    assert interval.high[0] == pytest.approx(expected.high, abs=0.01)
+
+
+def test_intervals_cover_the_truth_about_as_often_as_they_say():
+    covered = 0
+    for seed in range(200):
+        interval, _ = molecule_intervals(table_of(60, seed=seed), n_bootstrap=400, seed=seed)
+        covered += interval.low[0] <= 0.3 <= interval.high[0]
+    assert 0.88 <= covered / 200 <= 1
+
+
+def test_replicates_of_a_molecule_do_not_make_it_surer():
+    once = MoleculeSums(sums=np.array([[1.0], [0.0], [1.0], [0.0]]), sizes=np.ones(4))
+    often = MoleculeSums(sums=once.sums * 100, sizes=once.sizes * 100)
+    for first, second in zip(
+        molecule_intervals(once, n_bootstrap=500, seed=0),
+        molecule_intervals(often, n_bootstrap=500, seed=0),
+        strict=True,
+    ):
+        np.testing.assert_allclose([first.low, first.high], [second.low, second.high])
+
+
+def test_a_metric_that_never_varies_has_no_width():
+    always = np.ones((500, 1))
+    interval = bca_intervals(np.ones(1), always, left_out=np.ones((7, 1)))
+    assert (interval.low[0], interval.high[0]) == (1.0, 1.0)
+
+
+def test_one_molecule_has_no_interval():
+    by_spectrum, by_molecule = molecule_intervals(table_of(1), n_bootstrap=100, seed=0)
+    assert np.isnan([by_spectrum.low, by_spectrum.high, by_molecule.low, by_molecule.high]).all()

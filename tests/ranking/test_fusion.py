@@ -1,0 +1,44 @@
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from diptych.ranking import FusionRanker
+from diptych.ranking.fusion import fuse, z_scores
+
+
+class Fixed:
+    def __init__(self, *scores: float) -> None:
+        self.name = "fixed"
+        self.scores = np.array(scores)
+
+    def score(self, queries):
+        return [self.scores for _ in queries]
+
+
+def test_z_scores_are_added_with_equal_weights():
+    # z of (1, 3) is (-1, 1), whatever the scale; z of (30, 10) is (1, -1): they cancel.
+    (scores,) = FusionRanker((Fixed(1, 3), Fixed(30, 10))).score(["query"])
+    np.testing.assert_allclose(scores, [0, 0])
+
+
+def test_a_candidate_that_one_ranker_cannot_score_gets_its_lowest_score():
+    np.testing.assert_allclose(fuse([np.array([1, 3, np.nan]), np.array([0.0, 0.0, 0.0])]), [-0.5, 0.5, -0.5])
+
+
+def test_a_candidate_that_no_ranker_can_score_stays_unscored():
+    np.testing.assert_array_equal(np.isnan(fuse([np.array([1, np.nan]), np.array([np.nan, np.nan])])), [False, True])
+
+
+def test_a_list_of_equal_scores_says_nothing():
+    np.testing.assert_array_equal(z_scores(np.array([2.0, 2.0])), [0, 0])
+
+
+def test_an_empty_list_stays_empty():
+    assert fuse([np.empty(0), np.empty(0)]).shape == (0,)
+
+
+@given(st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=8))
+def test_fusing_a_ranker_with_itself_keeps_its_order(scores: list[float]):
+    fused = fuse([np.array(scores), np.array(scores)])
+    order = np.argsort(scores, kind="stable")
+    assert np.all(np.diff(fused[order]) >= -1e-6)

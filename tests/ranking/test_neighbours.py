@@ -1,0 +1,88 @@
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from diptych.errors import EvaluationError
+from diptych.ranking import CandidateList, NearestNeighbourRanker, Query
+from diptych.ranking.neighbours import binned, tanimoto
+from diptych.spectra.spectrum import Spectrum
+
+
+@dataclass(frozen=True)
+class Molecule:
+    smiles: str
+
+    @property
+    def inchikey_first_block(self) -> str:
+        return f"block of {self.smiles}"
+
+
+BENZOIC, HEXANE, TOLUENE = Molecule("O=C(O)c1ccccc1"), Molecule("CCCCCC"), Molecule("Cc1ccccc1")
+ALL = CandidateList(structures=(BENZOIC, HEXANE, TOLUENE))
+
+
+def spectrum(*mz: float, intensity: list[float] | None = None) -> Spectrum:
+    return Spectrum.from_peaks(mz, intensity or [1.0] * len(mz))
+
+
+def query(*mz: float, candidates: CandidateList = ALL) -> Query:
+    return Query(identifier="q", spectrum=spectrum(*mz), target="", candidates=candidates)
+
+
+def test_cosine_of_square_roots_worked_out_by_hand():
+    # Square roots 3, 4 against 4 in the second bin: 16 / (5 * 4).
+    table = binned([spectrum(100.01, 200.01, intensity=[9, 16]), spectrum(200.02, intensity=[16])], bin_width_da=0.05)
+    assert (table @ table.T).toarray()[0, 1] == pytest.approx(0.8)
+
+
+def test_peaks_of_one_bin_are_one_peak_and_rows_have_unit_length():
+    table = binned([spectrum(100.01, 100.02), spectrum(1e9), spectrum()], bin_width_da=0.05)
+    np.testing.assert_allclose(table.multiply(table).sum(axis=1).ravel(), [1, 1, 0])
+    assert table.nnz == 2
+
+
+def test_tanimoto_worked_out_by_hand():
+    first = np.array([[0b1110, 0b1]], dtype=np.uint64)
+    second = np.array([[0b0111, 0b1], [0, 0]], dtype=np.uint64)
+    np.testing.assert_allclose(tanimoto(first, second), [[3 / 5, 0]])
+    np.testing.assert_allclose(tanimoto(second[1:], second[1:]), [[0]])
+
+
+def test_the_molecule_of_the_nearest_spectrum_scores_one():
+    ranker = NearestNeighbourRanker([spectrum(50.0, 80.0), spectrum(60.0)], [BENZOIC, HEXANE])
+    (scores,) = ranker.score([query(50.0, 81.0)])
+    assert scores[0] == 1
+    assert 0 < scores[2] < 1
+    assert scores[1] < scores[2]
+
+
+def test_neighbours_vote_with_their_cosine():
+    # Cosines 1 and sqrt(1/2) for benzoic acid and hexane.
+    ranker = NearestNeighbourRanker([spectrum(50.0), spectrum(50.0, 90.0)], [BENZOIC, HEXANE], n_neighbours=2)
+    (scores,) = ranker.score([query(50.0)])
+    cosine = np.sqrt(0.5)
+    single = NearestNeighbourRanker([spectrum(50.0)], [BENZOIC]).score([query(50.0)])[0]
+    other = NearestNeighbourRanker([spectrum(50.0)], [HEXANE]).score([query(50.0)])[0]
+    np.testing.assert_allclose(scores, (single + cosine * other) / (1 + cosine), atol=1e-5)
+
+
+def test_a_query_that_shares_no_peak_is_scored_with_ties_and_not_skipped():
+    ranker = NearestNeighbourRanker([spectrum(50.0)], [BENZOIC], n_neighbours=20)
+    scores = ranker.score([query(70.0), query(), query(50.0, candidates=CandidateList(structures=()))])
+    np.testing.assert_array_equal(scores[0], [0, 0, 0])
+    np.testing.assert_array_equal(scores[1], [0, 0, 0])
+    assert scores[2].shape == (0,)
+
+
+def test_candidates_alike_stay_tied():
+    twins = CandidateList(structures=(BENZOIC, *(Molecule(s) for s in ("c1ccccc1C(O)=O", "OC(=O)c1ccccc1", "CC"))))
+    ranker = NearestNeighbourRanker([spectrum(50.0, mz) for mz in (60.0, 70.0, 80.0)], [BENZOIC, TOLUENE, HEXANE])
+    (scores,) = ranker.score([query(50.0, 60.0, 75.0, candidates=twins)])
+    assert scores[0] == scores[1] == scores[2] != scores[3]
+
+
+@pytest.mark.parametrize(("spectra", "structures"), [([], []), ([spectrum(50.0)], [])])
+def test_a_reference_without_structures_is_refused(spectra: list[Spectrum], structures: list[Molecule]):
+    with pytest.raises(EvaluationError, match=r"\d reference spectra with 0 structures; expected at least one"):
+        NearestNeighbourRanker(spectra, structures)
