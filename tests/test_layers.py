@@ -32,8 +32,8 @@ def upward_imports(layer: str, source: str) -> list[str]:
     modules = []
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.ImportFrom) and node.module:
-            names = [f"{node.module}.{alias.name}" for alias in node.names] if node.module == "diptych" else [node.module]
-            modules += names
+            is_root = node.module == "diptych"
+            modules += [f"diptych.{alias.name}" for alias in node.names] if is_root else [node.module]
         elif isinstance(node, ast.Import):
             modules += [alias.name for alias in node.names]
     targets = [module.split(".")[1] for module in modules if module.startswith("diptych.")]
