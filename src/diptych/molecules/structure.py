@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cache
 from typing import Self
@@ -11,11 +12,14 @@ from rdkit.Chem import rdMolDescriptors
 from rdkit.Chem.MolStandardize import rdMolStandardize
 
 from diptych.errors import StructureError
+from diptych.molecules.formula import Formula
 from diptych.spectra.masses import ELECTRON_MASS
 
 MAX_CHARACTERS = 10_000
 MAX_HEAVY_ATOMS = 1_000
 _SHOWN_CHARACTERS = 60
+_MASS_DECIMALS = 9  # beyond them the order of the atoms would show
+_IS_HILL = re.compile(r"C(?![a-z])[^\[DT]*$")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -79,7 +83,7 @@ class Structure:
         """Return the structure of a molecule that has been through `standardise`; it is described as it is."""
         smiles = Chem.MolToSmiles(mol)
         with rdBase.BlockLogs():
-            inchikey = Chem.MolToInchiKey(mol)
+            inchikey = Chem.MolToInchiKey(mol)  # type: ignore[no-untyped-call]  # RDKit's Python
         if not inchikey:
             raise StructureError(
                 f"{_shown(smiles)}: no InChIKey can be made of it; expected a molecule that InChI knows"
@@ -87,8 +91,8 @@ class Structure:
         return cls(
             smiles=smiles,
             inchikey=inchikey,
-            formula=rdMolDescriptors.CalcMolFormula(mol, True, True),  # noqa: FBT003 - RDKit's own flags: isotopes apart, D
-            exact_mass=rdMolDescriptors.CalcExactMolWt(mol),
+            formula=_hill(rdMolDescriptors.CalcMolFormula(mol, separateIsotopes=True)),
+            exact_mass=round(rdMolDescriptors.CalcExactMolWt(mol), _MASS_DECIMALS),
             name=name,
         )
 
@@ -115,7 +119,7 @@ class Structure:
         For a neutral molecule it is `exact_mass`. A quaternary ammonium is measured as [M]+, and
         ``Adduct.parse("[M]+").neutral_mass(precursor_mz)`` gives this mass.
         """
-        return self.exact_mass + self.charge * ELECTRON_MASS
+        return float(self.exact_mass + self.charge * ELECTRON_MASS)
 
     def mol(self) -> Chem.Mol:
         """Return a new RDKit molecule of the SMILES."""
@@ -128,6 +132,11 @@ def charge_of_formula(formula: str) -> int:
     if digits[:1] not in {"+", "-"}:
         return 0
     return int(digits + "1") if len(digits) == 1 else int(digits)
+
+
+def _hill(formula: str) -> str:
+    """Return RDKit's formula in Hill order, from which it departs where there is no carbon or an isotope."""
+    return formula if _IS_HILL.match(formula) else Formula.parse(formula).hill
 
 
 def mol_from_smiles(text: str) -> Chem.Mol:
@@ -164,7 +173,7 @@ def mol_from_inchi(text: str) -> Chem.Mol:
     if not inchi.startswith("InChI="):
         inchi = f"InChI={inchi}"
     with rdBase.BlockLogs():
-        mol = Chem.MolFromInchi(inchi)
+        mol: Chem.Mol | None = Chem.MolFromInchi(inchi)  # type: ignore[no-untyped-call]  # RDKit's Python
     if mol is None:
         raise StructureError(f"{_shown(inchi)}: cannot be parsed; expected an InChI such as InChI=1S/CH4/h1H4")
     return mol
@@ -205,7 +214,7 @@ def _largest_fragment(mol: Chem.Mol) -> Chem.Mol:
 
 
 def _fragment_order(fragment: Chem.Mol) -> tuple[bool, int, float, str]:
-    has_carbon = any(atom.GetAtomicNum() == 6 for atom in fragment.GetAtoms())  # noqa: PLR2004 - carbon
+    has_carbon = any(atom.GetAtomicNum() == 6 for atom in fragment.GetAtoms())
     mass = rdMolDescriptors.CalcExactMolWt(fragment)
     return not has_carbon, -fragment.GetNumHeavyAtoms(), -mass, Chem.MolToSmiles(fragment)
 
@@ -222,7 +231,8 @@ def _neutralised(mol: Chem.Mol) -> Chem.Mol:
             atom.SetAtomMapNum(0)
     if any(bond.HasQuery() for bond in mol.GetBonds()):
         raise StructureError("a bond is a query; expected a definite bond")
-    return _uncharger().uncharge(mol) if has_charge else mol
+    neutral: Chem.Mol = _uncharger().uncharge(mol) if has_charge else mol
+    return neutral
 
 
 @cache
