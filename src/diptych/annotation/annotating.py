@@ -1,0 +1,222 @@
+"""The main job: spectra and a structure library to annotations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diptych.annotation.annotation import Annotation
+from diptych.annotation.calibration import ScoreCalibration
+from diptych.annotation.merging import FeatureGroups, MergedQuestion
+from diptych.annotation.questions import Asking, Question
+from diptych.annotation.search import CandidateSearch, Spans
+from diptych.embedding import JointEmbedding
+from diptych.errors import ConfigError, ForeignModelError, ReadError
+from diptych.retrieval import StructureLibrary
+from diptych.spectra import Adduct, Spectrum, read_spectra
+
+Record = Spectrum | Annotation
+
+
+def annotate(
+    spectra: Iterable[Spectrum] | Path | str,
+    library: StructureLibrary,
+    *,
+    model: JointEmbedding | Path | str | None = None,
+    ppm: float = 10.0,
+    top: int = 10,
+    adducts: Sequence[Adduct | str] | None = None,
+    merge_by: str | None = None,
+    batch_size: int = 512,
+) -> Iterator[Annotation]:
+    """Return the ranked structures of a library for each spectrum, lazily and in the order of the spectra.
+
+    Parameters
+    ----------
+    spectra
+        Spectra, or a file of them.
+    library
+        Where the candidates come from: all structures whose mass explains the precursor.
+    model
+        The model that embedded the library, or its name or folder; None for the shipped one.
+    ppm
+        Half-width of the mass window, parts per million of the precursor m/z.
+    top
+        Number of candidates kept per answer.
+    adducts
+        Assumed for spectra that do not state theirs; None for the likely ones of their polarity.
+    merge_by
+        Metadata key, such as ``"feature_id"``: spectra that share its value are answered together by the mean of their
+        unit vectors. Answers then come when all spectra have been read.
+    batch_size
+        Number of spectra embedded at once; memory grows with it, not with the number of spectra.
+
+    Returns
+    -------
+    Iterator of Annotation
+        One for each spectrum (or feature), and one for each record of the file that cannot be read.
+
+    Raises
+    ------
+    ConfigError
+        ``ppm``, ``top`` or ``batch_size`` is not positive, or ``adducts`` is empty.
+    AdductError
+        An adduct of ``adducts`` cannot be parsed.
+    ForeignModelError
+        The library was embedded by another model.
+    ReadError
+        While iterating: the file cannot be read, or not to its end; what was read before is answered first.
+
+    Examples
+    --------
+    >>> library = StructureLibrary.load("library")  # doctest: +SKIP
+    >>> [a.candidates[0].structure.name for a in annotate("spectra.mgf", library)]  # doctest: +SKIP
+    """
+    if not (ppm > 0 and np.isfinite(ppm) and top > 0 and batch_size > 0):
+        raise ConfigError(f"ppm={ppm}, top={top}, batch_size={batch_size}; expected positive numbers")
+    embedding = _embedding(model, library)
+    calibration = ScoreCalibration.from_metadata(embedding.metadata)
+    job = _Job(
+        asking=Asking(ppm=ppm, adducts=parse_adducts(adducts)),
+        search=CandidateSearch(library=library, calibration=calibration, ppm=ppm, top=top),
+        embedding=embedding,
+        batch_size=batch_size,
+        source="" if not isinstance(spectra, (str, Path)) else Path(spectra).name,
+    )
+    records = _records(Path(spectra)) if isinstance(spectra, (str, Path)) else spectra
+    return job.merged_answers(records, merge_by.lower()) if merge_by else job.answers(records)
+
+
+def parse_adducts(adducts: Sequence[Adduct | str] | None) -> tuple[Adduct, ...] | None:
+    """Return adducts from their names; None stays None.
+
+    Raises
+    ------
+    ConfigError
+        There are none.
+    AdductError
+        A name cannot be parsed.
+    """
+    if adducts is None:
+        return None
+    if not adducts:
+        raise ConfigError("no adducts given; expected at least one, such as [M+H]+")
+    return tuple(adduct if isinstance(adduct, Adduct) else Adduct.parse(adduct) for adduct in adducts)
+
+
+def _embedding(model: JointEmbedding | Path | str | None, library: StructureLibrary) -> JointEmbedding:
+    embedding = JointEmbedding.load(model) if model is None or isinstance(model, (str, Path)) else model
+    if library.model_digest != embedding.digest:
+        raise ForeignModelError(
+            f"the library was embedded by the model with digest {library.model_digest[:12]}, "
+            f"not by {embedding.name} ({embedding.digest[:12]}); build it again with this model"
+        )
+    return embedding
+
+
+def _records(path: Path) -> Iterator[Record]:
+    """Yield the spectra of a file, and an annotation for each record that cannot be read."""
+    problems: list[ReadError] = []
+    for spectrum in read_spectra(path, on_problem=problems.append):
+        yield from _unreadable(problems, source=path.name)
+        yield spectrum
+    yield from _unreadable(problems, source=path.name)
+
+
+def _unreadable(problems: list[ReadError], *, source: str) -> Iterator[Annotation]:
+    while problems:
+        yield Annotation(source=source, reason=f"cannot be read: {problems.pop(0)}")
+
+
+def _batches(records: Iterable[Record], size: int) -> Iterator[list[Record]]:
+    """Yield records in lists; those before a read error come before the error."""
+    batch: list[Record] = []
+    failure: ReadError | None = None
+    try:
+        for record in records:
+            batch.append(record)
+            if len(batch) == size:
+                yield batch
+                batch = []
+    except ReadError as error:
+        failure = error
+    if batch:
+        yield batch
+    if failure is not None:
+        raise failure
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Asked:
+    """One spectrum of a batch that has candidates, and its place in the batch."""
+
+    position: int
+    spectrum: Spectrum
+    question: Question
+    spans: Spans
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Job:
+    asking: Asking
+    search: CandidateSearch
+    embedding: JointEmbedding
+    batch_size: int
+    source: str
+
+    def answers(self, records: Iterable[Record]) -> Iterator[Annotation]:
+        for batch in _batches(records, self.batch_size):
+            answers, asked = self._ask(batch)
+            for item, vector in zip(asked, self._embed(asked), strict=True):
+                answers[item.position] = self.search.answer(item.question, item.spans, vector)
+            yield from (answers[position] for position in range(len(batch)))
+
+    def merged_answers(self, records: Iterable[Record], key: str) -> Iterator[Annotation]:
+        groups = FeatureGroups(ppm=self.asking.ppm)
+        for batch in _batches(records, self.batch_size):
+            answers, asked = self._ask(batch)
+            for item, vector in zip(asked, self._embed(asked), strict=True):
+                feature = item.spectrum.metadata.get(key, "")
+                if feature:
+                    groups.add(feature, item.question, vector)
+                else:
+                    answers[item.position] = self.search.answer(item.question, item.spans, vector)
+            yield from (answers[position] for position in sorted(answers))
+        merged = iter(groups.merged())
+        while chunk := list(islice(merged, self.batch_size)):
+            yield from self._answers_to(chunk)
+
+    def _answers_to(self, merged: Sequence[MergedQuestion]) -> Iterator[Annotation]:
+        spans_of = self.search.spans([item.question for item in merged])
+        for item, spans in zip(merged, spans_of, strict=True):
+            yield self.search.answer(item.question, spans, item.vector)
+
+    def _ask(self, batch: Sequence[Record]) -> tuple[dict[int, Annotation], list[_Asked]]:
+        """Return the answers that need no vector by their place in the batch, and what needs one."""
+        answers: dict[int, Annotation] = {}
+        questions: dict[int, Question] = {}
+        for position, record in enumerate(batch):
+            asked = self.asking.ask(record, source=self.source) if isinstance(record, Spectrum) else record
+            if isinstance(asked, Question):
+                questions[position] = asked
+            else:
+                answers[position] = asked
+        found: list[_Asked] = []
+        spans_of = self.search.spans(list(questions.values()))
+        for (position, question), spans in zip(questions.items(), spans_of, strict=True):
+            record = batch[position]
+            if isinstance(record, Spectrum) and any(span.stop > span.start for span in spans):
+                found.append(_Asked(position=position, spectrum=record, question=question, spans=spans))
+            else:
+                answers[position] = self.search.nothing(question)
+        return answers, found
+
+    def _embed(self, asked: Sequence[_Asked]) -> NDArray[np.float32]:
+        if not asked:
+            return np.zeros((0, self.embedding.embedding_dim), dtype=np.float32)
+        return self.embedding.encode_spectra([item.spectrum for item in asked], batch_size=self.batch_size)

@@ -1,0 +1,119 @@
+"""From questions and their vectors to ranked candidates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diptych.annotation.annotation import Annotation, Candidate
+from diptych.annotation.calibration import ScoreCalibration
+from diptych.annotation.questions import Question
+from diptych.retrieval import StructureLibrary
+
+Spans = tuple[slice, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CandidateSearch:
+    """Looks for the candidates of questions in a library.
+
+    Attributes
+    ----------
+    library
+        Sorted by exact mass, hence one contiguous slice per mass window.
+    calibration
+        None where the model was not calibrated; candidates then have no probability.
+    ppm
+        For the reason that is given where a window is empty.
+    top
+        Number of candidates kept.
+    """
+
+    library: StructureLibrary
+    calibration: ScoreCalibration | None
+    ppm: float
+    top: int
+
+    @cached_property
+    def _exact_mass(self) -> NDArray[np.float64]:
+        return np.asarray(self.library.exact_mass)
+
+    @cached_property
+    def _embeddings(self) -> NDArray[np.float16]:
+        return self.library.embeddings.view(np.ndarray)
+
+    def spans(self, questions: Sequence[Question]) -> list[Spans]:
+        """Return for each question the slice of library rows of each of its windows, by one binary search for all."""
+        windows = [window for question in questions for window in question.windows]
+        mass = np.array([window.neutral_mass for window in windows])
+        half_width = np.array([window.half_width_da for window in windows])
+        starts = np.searchsorted(self._exact_mass, mass - half_width, side="left").tolist()
+        stops = np.searchsorted(self._exact_mass, mass + half_width, side="right").tolist()
+        slices = iter([slice(start, stop) for start, stop in zip(starts, stops, strict=True)])
+        return [tuple(next(slices) for _ in question.windows) for question in questions]
+
+    def nothing(self, question: Question) -> Annotation:
+        """Return the answer to a question whose windows are all empty."""
+        return replace(question.blank, reason=f"no structure in the library within {self.ppm:g} ppm")
+
+    def answer(self, question: Question, spans: Spans, vector: NDArray[np.float32]) -> Annotation:
+        """Return the best candidates for a question.
+
+        Parameters
+        ----------
+        spans
+            Library rows of each window of the question; at least one of them not empty.
+        vector
+            Unit vector of the spectrum, float32, of shape (dim,).
+        """
+        rows, scores, window_of = self._scored(question, spans, vector)
+        best = np.argsort(-scores, kind="stable")[: self.top]
+        probability = self.calibration.probabilities(scores)[best].tolist() if self.calibration else [None] * best.size
+        errors = self._mass_errors(question, rows[best], window_of[best]).tolist()
+        described = zip(
+            rows[best].tolist(), window_of[best].tolist(), scores[best].tolist(), probability, errors, strict=True
+        )
+        candidates = tuple(
+            Candidate(
+                rank=rank,
+                structure=self.library.structure(row),
+                adduct=question.windows[window].adduct,
+                score=score,
+                probability=chance,
+                mass_error_ppm=error,
+            )
+            for rank, (row, window, score, chance, error) in enumerate(described, start=1)
+        )
+        return replace(question.blank, n_candidates=int(rows.size), candidates=candidates)
+
+    def _scored(
+        self, question: Question, spans: Spans, vector: NDArray[np.float32]
+    ) -> tuple[NDArray[np.intp], NDArray[np.float32], NDArray[np.intp]]:
+        """Return rows ascending and distinct, their scores, and the window of the question each was found in."""
+        rows = np.concatenate([np.arange(span.start, span.stop) for span in spans])
+        window_of = np.repeat(np.arange(len(spans)), [span.stop - span.start for span in spans])
+        if len(spans) > 1:
+            error = np.abs(self._mass_errors(question, rows, window_of))
+            order = np.lexsort((error, rows))
+            first = np.diff(rows[order], prepend=-1) > 0
+            rows, window_of = rows[order][first], window_of[order][first]
+            vectors = self._embeddings[rows]
+        else:
+            vectors = self._embeddings[spans[0]]
+        return rows, vectors.astype(np.float32) @ vector, window_of
+
+    def _mass_errors(
+        self, question: Question, rows: NDArray[np.intp], window_of: NDArray[np.intp]
+    ) -> NDArray[np.float64]:
+        """Return (measured - theoretical) / theoretical precursor m/z in ppm, float64, of the shape of ``rows``."""
+        adducts = [window.adduct for window in question.windows]
+        n_molecules = np.array([adduct.n_molecules for adduct in adducts])[window_of]
+        shift = np.array([adduct.mass_shift for adduct in adducts])[window_of]
+        charge = np.array([abs(adduct.charge) for adduct in adducts])[window_of]
+        theoretical = (n_molecules * self._exact_mass[rows] + shift) / charge
+        measured = question.blank.precursor_mz or 0.0
+        return np.asarray((measured - theoretical) / theoretical * 1e6)
