@@ -1,7 +1,236 @@
-"""``diptych evaluate``: judge a model on queries with candidate lists."""
+"""``diptych evaluate``: how well a model ranks the right structures, with its controls beside it."""
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-def evaluate_command() -> None:
-    """Measure how well a model ranks candidate structures."""
+import typer
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from diptych.evaluation import Answers, Evaluation
+    from diptych.evaluation.known import KnownSpectra
+    from diptych.evaluation.lists import Questions
+    from diptych.ranking import Query, Ranker
+
+_SHOWN_METRICS = ("hit_rate@1", "hit_rate@5", "hit_rate@20", "mrr")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Source:
+    """Where queries come from, as asked for on the command line."""
+
+    spectra: Path
+    accessions: Path | None
+    fold: str | None
+    candidates: Path | None
+    library: Path | None
+    by: Literal["formula", "mass"]
+    ppm: float
+    seed: int
+
+    def __post_init__(self) -> None:
+        if (self.candidates is None) == (self.library is None):
+            raise typer.BadParameter("give either --candidates FILE or --library DIR")
+        if self.accessions is not None and self.fold is None:
+            raise typer.BadParameter("--accessions needs --fold NAME")
+        if self.fold is not None and self.accessions is None and not (_is_dataset(self.spectra) and "=" in self.fold):
+            raise typer.BadParameter(
+                "--fold is COLUMN=NAME with a dataset (scaffold=test), or NAME with --accessions FILE"
+            )
+
+
+def evaluate_command(
+    spectra: Annotated[
+        Path, typer.Option(exists=True, help="Spectra whose metadata name their structure, or a Diptych dataset.")
+    ],
+    candidates: Annotated[
+        Path | None,
+        typer.Option(help="JSON {key: [SMILES, ...]}; keys are target SMILES, first blocks or spectrum identifiers."),
+    ] = None,
+    library: Annotated[Path | None, typer.Option(help="Draw the candidates from this library instead.")] = None,
+    by: Annotated[
+        Literal["formula", "mass"],
+        typer.Option(help="Which structures of the library: of the target's formula or mass."),
+    ] = "formula",
+    ppm: Annotated[float, typer.Option(min=1e-3, help="Half width of the mass window, with --by mass.")] = 10.0,
+    model: Annotated[str | None, typer.Option(help="Name or folder of a model. [default: the shipped one]")] = None,
+    fold: Annotated[
+        str | None, typer.Option(help="COLUMN=NAME of a dataset's split, or NAME in the --accessions table.")
+    ] = None,
+    accessions: Annotated[
+        Path | None, typer.Option(help="Table with 'accession' and 'fold': ask only the spectra of --fold.")
+    ] = None,
+    min_list_length: Annotated[
+        int, typer.Option(min=0, help="Leave out queries with fewer candidates; 0 counts them, the empty as misses.")
+    ] = 0,
+    bootstrap: Annotated[int, typer.Option(min=0, help="Resamples of molecules for the intervals.")] = 2000,
+    seed: Annotated[int, typer.Option(min=0, help="Of list order, controls and intervals.")] = 0,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Report; the ranks go beside it.")] = Path(
+        "report.json"
+    ),
+) -> None:
+    """Measure how well a model ranks the right structure among candidates, beside its controls.
+
+    Ties count against the right structure; where it is missing from its list, that is a miss.
+    """
+    from diptych.embedding import JointEmbedding
+    from diptych.evaluation import evaluate
+    from diptych.retrieval.rankers import EmbeddingRanker
+
+    source = _Source(
+        spectra=spectra,
+        accessions=accessions,
+        fold=fold,
+        candidates=candidates,
+        library=library,
+        by=by,
+        ppm=ppm,
+        seed=seed,
+    )
+    embedding = JointEmbedding.load(model)
+    known, described = _known(source)
+    questions = _questions(source, known)
+    ranker = EmbeddingRanker(embedding)
+    evaluation = evaluate(
+        ranker,
+        questions.queries,
+        controls=_controls(ranker, questions.queries, seed=seed),
+        n_bootstrap=bootstrap,
+        seed=seed,
+        min_list_length=min_list_length,
+        provenance={"model_digest": embedding.digest, **described, **questions.provenance},
+    )
+    evaluation.save(output)
+    _show(evaluation, output)
+
+
+def _known(source: _Source) -> tuple[KnownSpectra, Mapping[str, Any]]:
+    """Return the spectra to ask and what the report says of them."""
+    from diptych.evaluation.known import KnownSpectra
+    from diptych.evaluation.selection import Selection
+
+    described: dict[str, Any] = {"spectra": source.spectra.name, "spectra_sha256": _sha256(source.spectra)}
+    if _is_dataset(source.spectra):
+        known = _dataset_spectra(source)
+    else:
+        from diptych.spectra import read_spectra
+
+        problems: list[Exception] = []
+        known = KnownSpectra.from_metadata(read_spectra(source.spectra, on_problem=problems.append))
+        described["unreadable_spectra"] = len(problems)
+    if source.fold is not None:
+        described["fold"] = source.fold
+    if source.accessions is not None and source.fold is not None:
+        selection = Selection.read(source.accessions, fold=source.fold)
+        known = replace(known, spectra=selection.of(known.spectra))
+        described["accessions"] = source.accessions.name
+    return known, described
+
+
+def _dataset_spectra(source: _Source) -> KnownSpectra:
+    from diptych.data.dataset import read_dataset
+    from diptych.evaluation.known import KnownSpectra
+
+    if source.fold is None or source.accessions is not None:
+        return KnownSpectra.from_annotated(read_dataset(source.spectra))
+    split, _, fold = source.fold.partition("=")
+    return KnownSpectra.from_annotated(read_dataset(source.spectra, split=split, where={"fold": fold}))
+
+
+def _questions(source: _Source, known: KnownSpectra) -> Questions:
+    from diptych.evaluation.lists import queries_from_library, queries_from_lists
+
+    if source.library is not None:
+        from diptych.retrieval import StructureLibrary
+
+        library = StructureLibrary.load(source.library)
+        questions = queries_from_library(known, library, by=source.by, ppm=source.ppm, seed=source.seed)
+        described = {"candidates": f"library {source.library.name}"}
+    else:
+        from diptych.data.candidate_files import read_candidate_file
+
+        path = source.candidates or Path()
+        questions = queries_from_lists(known, read_candidate_file(path), seed=source.seed)
+        described = {"candidates": path.name, "candidates_sha256": _sha256(path)}
+    return replace(questions, provenance={**described, **questions.provenance})
+
+
+def _controls(ranker: Any, queries: Sequence[Query], *, seed: int) -> list[Ranker]:  # noqa: ANN401 - EmbeddingRanker needs torch
+    """Return the controls that say something about these queries."""
+    from diptych.ranking import PrecursorRanker, RandomRanker, ShuffledSpectraRanker
+
+    controls: list[Ranker] = [RandomRanker(seed), ranker.blinded()]
+    if len({query.target for query in queries}) > 1:
+        controls.append(ShuffledSpectraRanker(ranker, seed))
+    if any(len({s.formula for s in query.candidates.structures}) > 1 for query in queries):
+        controls.append(PrecursorRanker())
+    return controls
+
+
+def _show(evaluation: Evaluation, output: Path) -> None:
+    from rich.console import Console
+
+    from diptych.evaluation.report import ranks_path
+
+    console = Console()
+    console.print(_table(evaluation))
+    for line in _remarks(evaluation):
+        console.print(line, highlight=False, markup=False)
+    console.print(f"Written: {output}, {ranks_path(output)}", highlight=False, markup=False)
+
+
+def _table(evaluation: Evaluation) -> Table:
+    from rich.table import Table
+
+    table = Table(
+        title=f"{len(evaluation.queries):,} queries of {evaluation.n_molecules:,} molecules, lists of "
+        f"{evaluation.list_lengths.mean():.0f} on average; % by spectrum (95 % interval over molecules)"
+    )
+    table.add_column("ranker")
+    for name in _SHOWN_METRICS:
+        table.add_column(name.replace("hit_rate", "hit rate ").replace("mrr", "MRR"), justify="right")
+    table.add_column("@1 by molecule", justify="right")
+    for answers in (evaluation.answers, *evaluation.controls):
+        table.add_row(*_cells(evaluation, answers), style="bold" if answers is evaluation.answers else None)
+    return table
+
+
+def _cells(evaluation: Evaluation, answers: Answers) -> list[str]:
+    metrics = evaluation.metrics_of(answers)
+    values = [metrics[name] for name in _SHOWN_METRICS]
+    shown = [f"{100 * v.spectrum:.1f} ({100 * v.low:.1f}-{100 * v.high:.1f})" for v in values]
+    return [answers.ranker, *shown, f"{100 * values[0].molecule:.1f}"]
+
+
+_REMARKS = {
+    "spectra_without_structure": "spectra name no structure: not asked",
+    "unreadable_spectra": "records could not be read: not asked",
+    "spectra_without_list": "spectra have no candidate list",
+    "queries_left_out_for_short_lists": "queries were left out for their short lists",
+    "targets_missing_from_their_list": "targets are missing from their list: counted as misses",
+    "targets_without_score": "targets could not be scored: counted as misses",
+    "unparsed_candidates": "candidates could not be parsed: they stay in their lists, unscored",
+    "duplicate_candidates_removed": "duplicates were removed from the lists",
+}
+
+
+def _remarks(evaluation: Evaluation) -> list[str]:
+    """Return a line for everything that was odd, and how the lists were matched."""
+    said = {**evaluation.provenance, **evaluation.provenance["counts"]}
+    keyed = [f"Candidate lists are keyed by {said['lists_keyed_by']}."] if "lists_keyed_by" in said else []
+    return keyed + [f"{said[key]:,} {text}." for key, text in _REMARKS.items() if said.get(key)]
+
+
+def _is_dataset(path: Path) -> bool:
+    return path.suffix.lower() == ".parquet"
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

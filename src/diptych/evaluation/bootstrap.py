@@ -121,8 +121,8 @@ def _levels(
 
 
 def molecule_intervals(table: MoleculeSums, *, n_bootstrap: int, seed: int) -> tuple[Intervals, Intervals]:
-    """Return 95 % intervals of the metrics by spectrum and by molecule; NaN where there is one molecule only."""
-    if table.sizes.size < 2:
+    """Return 95 % intervals of the metrics by spectrum and by molecule; NaN of one molecule, or of no resample."""
+    if table.sizes.size < 2 or n_bootstrap < 1:
         unknown = np.full(table.by_spectrum.shape, np.nan)
         return Intervals(low=unknown, high=unknown), Intervals(low=unknown, high=unknown)
     resampled = resample(table, n_bootstrap=n_bootstrap, seed=seed)

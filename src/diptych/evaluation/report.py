@@ -58,7 +58,7 @@ def _above(evaluation: Evaluation, control: str) -> dict[str, Any]:
     k = evaluation.ks[0]
     other = evaluation.control(control)
     result: dict[str, Any] = {"metric": f"hit_rate@{k}", "mcnemar_p": mcnemar(evaluation, other, k=k).p_value}
-    if evaluation.n_molecules < 2:
+    if evaluation.n_molecules < 2 or evaluation.n_bootstrap < 1:
         return result
     difference = paired_difference(
         evaluation, other, metric=f"hit_rate@{k}", n_bootstrap=evaluation.n_bootstrap, seed=evaluation.seed

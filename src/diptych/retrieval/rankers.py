@@ -1,0 +1,101 @@
+"""A joint embedding as a ranker, and its spectrum-blind control."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from diptych.molecules.structure import Structure
+    from diptych.ranking.query import Query
+    from diptych.spectra.spectrum import Spectrum
+
+# Products in other batch shapes differ in their last bits; candidates of one vector must tie on every machine.
+_DECIMALS = 6
+
+
+class Embedding(Protocol):
+    """What a ranker needs of a `JointEmbedding`."""
+
+    @property
+    def name(self) -> str:
+        """What reports call the model."""
+        ...
+
+    def encode_spectra(self, spectra: Sequence[Spectrum], *, blind: bool = False) -> NDArray[np.float32]:
+        """Return unit vectors, of shape (n, dim)."""
+        ...
+
+    def encode_structures(self, structures: Sequence[Structure]) -> NDArray[np.float32]:
+        """Return unit vectors, of shape (n, dim)."""
+        ...
+
+
+class EmbeddingRanker:
+    """Scores a candidate by the cosine of its vector to the spectrum's, in [-1, 1].
+
+    Parameters
+    ----------
+    model
+        The two towers.
+    blind
+        Whether the peaks are withheld from the spectrum tower: the control that shows what the candidates alone give
+        away.
+    """
+
+    def __init__(self, model: Embedding, *, blind: bool = False) -> None:
+        self.model = model
+        self.blind = blind
+        self.name = "spectrum_blind" if blind else model.name
+        self._vectors = _StructureVectors(model)
+
+    def blinded(self) -> EmbeddingRanker:
+        """Return the spectrum-blind control; the two share the vectors of their candidates."""
+        control = EmbeddingRanker(self.model, blind=True)
+        control._vectors = self._vectors
+        return control
+
+    def score(self, queries: Sequence[Query]) -> list[NDArray[np.floating]]:
+        """Return cosines, one float32 array per query; each distinct candidate is embedded once."""
+        if not queries:
+            return []
+        lists = {id(query.candidates): query.candidates for query in queries}
+        distinct = {s.inchikey_first_block: s for candidates in lists.values() for s in candidates.structures}
+        self._vectors.add(distinct)
+        rows = {key: self._vectors.rows(list(candidates.positions)) for key, candidates in lists.items()}
+        vectors = self.model.encode_spectra([query.spectrum for query in queries], blind=self.blind)
+        structures = self._vectors.table
+        return [
+            np.round(structures[rows[id(query.candidates)]] @ vector, _DECIMALS)
+            for query, vector in zip(queries, vectors, strict=True)
+        ]
+
+
+class BlindRanker(EmbeddingRanker):
+    """The spectrum-blind control of a model: the same towers, asked with the peaks withheld."""
+
+    def __init__(self, model: Embedding) -> None:
+        super().__init__(model, blind=True)
+
+
+class _StructureVectors:
+    """Vectors of every structure seen so far, each computed once."""
+
+    def __init__(self, model: Embedding) -> None:
+        self._model = model
+        self._row: dict[str, int] = {}
+        self.table: NDArray[np.float32] = np.empty((0, 0), dtype=np.float32)
+
+    def add(self, structures: dict[str, Structure]) -> None:
+        new = {block: structure for block, structure in structures.items() if block not in self._row}
+        if not new:
+            return
+        vectors = self._model.encode_structures(list(new.values()))
+        self.table = np.concatenate([self.table, vectors]) if self._row else vectors
+        self._row.update({block: len(self._row) + i for i, block in enumerate(new)})
+
+    def rows(self, blocks: Sequence[str]) -> NDArray[np.int64]:
+        return np.array([self._row[block] for block in blocks], dtype=np.int64)
