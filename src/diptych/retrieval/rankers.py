@@ -67,7 +67,7 @@ class EmbeddingRanker:
         self._vectors.add(distinct)
         rows = {key: self._vectors.rows(list(candidates.positions)) for key, candidates in lists.items()}
         vectors = self.model.encode_spectra([query.spectrum for query in queries], blind=self.blind)
-        structures = self._vectors.table
+        structures = self._vectors.table.reshape(-1, vectors.shape[1])
         return [
             np.round(structures[rows[id(query.candidates)]] @ vector, _DECIMALS)
             for query, vector in zip(queries, vectors, strict=True)

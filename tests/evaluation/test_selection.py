@@ -1,0 +1,48 @@
+import lzma
+from pathlib import Path
+
+import pytest
+
+from diptych.errors import DatasetError, EvaluationError
+from diptych.evaluation.known import KnownSpectrum
+from diptych.evaluation.selection import Selection
+from diptych.spectra.spectrum import Spectrum
+
+
+def known(identifier: str, *, accession: str = "") -> KnownSpectrum:
+    spectrum = Spectrum.from_peaks([50.0], [1.0], identifier=identifier)
+    return KnownSpectrum(spectrum=spectrum, target="T", accession=accession)
+
+
+def table(folder: Path, text: str) -> Path:
+    path = folder / "folds.tsv.xz"
+    path.write_bytes(lzma.compress(text.encode()))
+    return path
+
+
+def test_spectra_of_a_fold_are_selected_by_accession_or_identifier(tmp_path: Path):
+    path = table(tmp_path, "accession\tinchikey_first_block\tfold\nA1\tBLOCK\ttest\nA2\tBLOCK\ttrain\nA3\tB3\ttest\n")
+    selection = Selection.read(path, fold="test")
+    chosen = selection.of([known("x", accession="A1"), known("A2"), known("A3"), known("A4")])
+    assert [(item.spectrum.identifier, item.other_block) for item in chosen] == [("x", "BLOCK"), ("A3", "B3")]
+
+
+def test_first_blocks_may_be_absent(tmp_path: Path):
+    selection = Selection.read(table(tmp_path, "fold\taccession\ntest\tA1\n"), fold="test")
+    assert selection.of([known("A1")])[0].other_block == ""
+
+
+def test_an_unknown_fold_is_refused(tmp_path: Path):
+    with pytest.raises(EvaluationError, match="no accession of fold 'tset'; it has test, train"):
+        Selection.read(table(tmp_path, "accession\tfold\nA1\ttrain\nA2\ttest\n"), fold="tset")
+
+
+def test_a_table_without_accessions_is_refused(tmp_path: Path):
+    with pytest.raises(DatasetError, match="no column accession"):
+        Selection.read(table(tmp_path, "name\tfold\nA1\ttrain\n"), fold="train")
+
+
+def test_accessions_that_no_spectrum_has_are_refused(tmp_path: Path):
+    selection = Selection.read(table(tmp_path, "accession\tfold\nA1\ttest\n"), fold="test")
+    with pytest.raises(EvaluationError, match="none of the 1 selected accessions, for instance 'A1'"):
+        selection.of([known("B1")])

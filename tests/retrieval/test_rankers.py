@@ -1,0 +1,86 @@
+from dataclasses import dataclass
+
+import numpy as np
+
+from diptych.evaluation import evaluate
+from diptych.ranking import CandidateList, Query, Ranker, ShuffledSpectraRanker
+from diptych.retrieval.rankers import BlindRanker, EmbeddingRanker
+from diptych.spectra.spectrum import Spectrum
+
+
+@dataclass(frozen=True)
+class Molecule:
+    inchikey_first_block: str
+
+
+class TwoDimensions:
+    """Embeds a molecule on an axis by its name, and a spectrum on the axis that its first peak says."""
+
+    name = "two-dimensions"
+
+    def __init__(self) -> None:
+        self.n_structures = 0
+
+    def encode_spectra(self, spectra, *, blind=False):
+        axes = [0 if blind else int(spectrum.mz[0]) - 1 for spectrum in spectra]
+        return np.eye(2, dtype=np.float32)[axes]
+
+    def encode_structures(self, structures):
+        self.n_structures += len(structures)
+        return np.eye(2, dtype=np.float32)[["AB".index(s.inchikey_first_block[0]) for s in structures]]
+
+
+def query(identifier: str, mz: float, *, target: str, blocks: tuple[str, ...] = ("A", "B")) -> Query:
+    candidates = CandidateList(structures=tuple(Molecule(block) for block in blocks))
+    spectrum = Spectrum.from_peaks([mz], [1.0], identifier=identifier)
+    return Query(identifier=identifier, spectrum=spectrum, target=target, candidates=candidates)
+
+
+QUERIES = [
+    query("1", 1.0, target="A"),
+    query("2", 2.0, target="B"),
+    query("3", 2.0, target="B", blocks=("B1", "B", "A")),
+]
+
+
+def test_scores_are_cosines_in_the_order_of_the_list():
+    scores = EmbeddingRanker(TwoDimensions()).score(QUERIES)
+    np.testing.assert_array_equal(scores[0], [1, 0])
+    np.testing.assert_array_equal(scores[1], [0, 1])
+    np.testing.assert_array_equal(scores[2], [1, 1, 0])
+    assert scores[0].dtype == np.float32
+
+
+def test_each_molecule_is_embedded_once_also_for_controls():
+    model = TwoDimensions()
+    ranker = EmbeddingRanker(model)
+    ranker.score(QUERIES[:1])
+    ranker.score(QUERIES)
+    ranker.blinded().score(QUERIES)
+    ShuffledSpectraRanker(ranker).score(QUERIES)
+    assert model.n_structures == 3
+
+
+def test_the_blind_control_sees_no_peak():
+    for control in (EmbeddingRanker(TwoDimensions()).blinded(), BlindRanker(TwoDimensions())):
+        assert control.name == "spectrum_blind"
+        np.testing.assert_array_equal(control.score(QUERIES)[1], [1, 0])
+
+
+def test_a_model_that_reads_the_spectrum_stands_above_its_controls():
+    ranker = EmbeddingRanker(TwoDimensions())
+    assert isinstance(ranker, Ranker)
+    evaluation = evaluate(
+        ranker, QUERIES[:2], controls=[ranker.blinded(), ShuffledSpectraRanker(ranker)], n_bootstrap=10
+    )
+    np.testing.assert_array_equal(evaluation.answers.ranks, [1, 1])
+    np.testing.assert_array_equal(evaluation.controls[0].ranks, [1, 2])
+    np.testing.assert_array_equal(evaluation.controls[1].ranks, [2, 2])
+
+
+def test_empty_lists_and_no_queries_are_no_trouble():
+    ranker = EmbeddingRanker(TwoDimensions())
+    assert ranker.score([]) == []
+    empty = query("e", 1.0, target="A", blocks=())
+    assert ranker.score([empty])[0].shape == (0,)
+    assert [s.shape for s in ranker.score([empty, QUERIES[0]])] == [(0,), (2,)]
