@@ -52,7 +52,7 @@ class Spectrum:
     collision_energy: float | None = None
     instrument_type: str | None = None
     identifier: str = ""
-    metadata: Mapping[str, str] = field(default=_EMPTY)
+    metadata: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
 
     def __post_init__(self) -> None:
         if self.mz.ndim != 1 or self.mz.shape != self.intensity.shape:
