@@ -16,7 +16,7 @@ from diptych.annotation.merging import FeatureGroups, MergedQuestion
 from diptych.annotation.questions import Asking, Question
 from diptych.annotation.search import CandidateSearch, Spans
 from diptych.embedding import JointEmbedding
-from diptych.errors import ConfigError, ForeignModelError, ReadError
+from diptych.errors import ConfigError, ReadError
 from diptych.retrieval import StructureLibrary
 from diptych.spectra import Adduct, Spectrum, read_spectra
 
@@ -111,11 +111,7 @@ def parse_adducts(adducts: Sequence[Adduct | str] | None) -> tuple[Adduct, ...] 
 
 def _embedding(model: JointEmbedding | Path | str | None, library: StructureLibrary) -> JointEmbedding:
     embedding = JointEmbedding.load(model) if model is None or isinstance(model, (str, Path)) else model
-    if library.model_digest != embedding.digest:
-        raise ForeignModelError(
-            f"the library was embedded by the model with digest {library.model_digest[:12]}, "
-            f"not by {embedding.name} ({embedding.digest[:12]}); build it again with this model"
-        )
+    library.require_model(embedding)
     return embedding
 
 

@@ -57,7 +57,7 @@ class Provenance:
             diptych_version=__version__,
             model=model.name,
             model_digest=model.digest,
-            library_digest=library.digest,
+            library_digest=library.description.digest,
             n_structures=len(library),
             ppm=ppm,
             top=top,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,21 +37,13 @@ class CandidateSearch:
     ppm: float
     top: int
 
-    @cached_property
-    def _exact_mass(self) -> NDArray[np.float64]:
-        return np.asarray(self.library.exact_mass)
-
-    @cached_property
-    def _embeddings(self) -> NDArray[np.float16]:
-        return self.library.embeddings.view(np.ndarray)
-
     def spans(self, questions: Sequence[Question]) -> list[Spans]:
         """Return for each question the slice of library rows of each of its windows, by one binary search for all."""
         windows = [window for question in questions for window in question.windows]
         mass = np.array([window.neutral_mass for window in windows])
         half_width = np.array([window.half_width_da for window in windows])
-        starts = np.searchsorted(self._exact_mass, mass - half_width, side="left").tolist()
-        stops = np.searchsorted(self._exact_mass, mass + half_width, side="right").tolist()
+        starts = np.searchsorted(self.library.exact_mass, mass - half_width, side="left").tolist()
+        stops = np.searchsorted(self.library.exact_mass, mass + half_width, side="right").tolist()
         slices = iter([slice(start, stop) for start, stop in zip(starts, stops, strict=True)])
         return [tuple(next(slices) for _ in question.windows) for question in questions]
 
@@ -74,19 +65,18 @@ class CandidateSearch:
         best = np.argsort(-scores, kind="stable")[: self.top]
         probability = self.calibration.probabilities(scores)[best].tolist() if self.calibration else [None] * best.size
         errors = self._mass_errors(question, rows[best], window_of[best]).tolist()
-        described = zip(
-            rows[best].tolist(), window_of[best].tolist(), scores[best].tolist(), probability, errors, strict=True
-        )
+        structures = self.library.structures(rows[best].tolist())
+        described = zip(structures, window_of[best].tolist(), scores[best].tolist(), probability, errors, strict=True)
         candidates = tuple(
             Candidate(
                 rank=rank,
-                structure=self.library.structure(row),
+                structure=structure,
                 adduct=question.windows[window].adduct,
                 score=score,
                 probability=chance,
                 mass_error_ppm=error,
             )
-            for rank, (row, window, score, chance, error) in enumerate(described, start=1)
+            for rank, (structure, window, score, chance, error) in enumerate(described, start=1)
         )
         return replace(question.blank, n_candidates=int(rows.size), candidates=candidates)
 
@@ -101,10 +91,8 @@ class CandidateSearch:
             order = np.lexsort((error, rows))
             first = np.diff(rows[order], prepend=-1) > 0
             rows, window_of = rows[order][first], window_of[order][first]
-            vectors = self._embeddings[rows]
-        else:
-            vectors = self._embeddings[spans[0]]
-        return rows, vectors.astype(np.float32) @ vector, window_of
+        scores = self.library.scores(vector, rows if len(spans) > 1 else spans[0])
+        return rows, scores, window_of
 
     def _mass_errors(
         self, question: Question, rows: NDArray[np.intp], window_of: NDArray[np.intp]
@@ -114,6 +102,6 @@ class CandidateSearch:
         n_molecules = np.array([adduct.n_molecules for adduct in adducts])[window_of]
         shift = np.array([adduct.mass_shift for adduct in adducts])[window_of]
         charge = np.array([abs(adduct.charge) for adduct in adducts])[window_of]
-        theoretical = (n_molecules * self._exact_mass[rows] + shift) / charge
+        theoretical = (n_molecules * self.library.exact_mass[rows] + shift) / charge
         measured = question.blank.precursor_mz or 0.0
         return np.asarray((measured - theoretical) / theoretical * 1e6)

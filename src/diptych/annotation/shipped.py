@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import lzma
 import os
 import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from diptych.embedding import JointEmbedding
 from diptych.errors import LibraryError, OutputError, ReadError
 from diptych.retrieval import StructureLibrary, build_library
+
+if TYPE_CHECKING:
+    from diptych.embedding import JointEmbedding
 
 _SHIPPED = Path(__file__).parents[1] / "shipped"
 _STRUCTURES = _SHIPPED / "structures.tsv.xz"
@@ -45,15 +49,20 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "diptych"
 
 
-def shipped_library(model: JointEmbedding, *, progress: Progress | None = None) -> StructureLibrary:
+def shipped_library(
+    model: JointEmbedding, *, workers: int | None = 1, progress: Progress | None = None
+) -> StructureLibrary:
     """Return the library of the shipped structures, embedded by a model; made on first use, then kept in the cache.
 
     Parameters
     ----------
     model
         Each model has its own library.
+    workers
+        Processes that standardise while the library is made; None for all processors. More than one needs a script
+        that guards its entry with ``if __name__ == "__main__":``.
     progress
-        Called with the number of structures done and their total (None while unknown) while the library is made.
+        Called with the number of structures done and their total while the library is made.
 
     Raises
     ------
@@ -78,22 +87,34 @@ def shipped_library(model: JointEmbedding, *, progress: Progress | None = None) 
             return StructureLibrary.load(folder)
         except LibraryError:
             _remove(folder)
-    _make(folder, model=model, progress=progress)
+    _make(folder, model=model, workers=workers, progress=progress)
     return StructureLibrary.load(folder)
 
 
-def _make(folder: Path, *, model: JointEmbedding, progress: Progress | None) -> None:
-    unfinished = folder.with_name(f".{folder.name}.{os.getpid()}")
+def _make(folder: Path, *, model: JointEmbedding, workers: int | None, progress: Progress | None) -> None:
+    workshop = folder.with_name(f".{folder.name}.{os.getpid()}")
+    told = None if progress is None else _with_total(progress, _n_structures())
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        build_library(_STRUCTURES, unfinished, model=model, progress=progress)
-        _put(unfinished, folder)
+        build_library(_STRUCTURES, workshop / "library", model=model, workers=workers, progress=told)
+        _put(workshop / "library", folder)
     except OSError as error:
-        raise OutputError(
-            f"{folder.parent}: cannot be written: {error.strerror or error}; DIPTYCH_CACHE names another cache folder"
-        ) from error
+        raise OutputError(_unwritable(folder, error)) from error
     finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+        shutil.rmtree(workshop, ignore_errors=True)
+
+
+def _n_structures() -> int:
+    with lzma.open(_STRUCTURES, "rb") as stream:
+        return sum(block.count(b"\n") for block in iter(lambda: stream.read(1 << 20), b"")) - 1
+
+
+def _with_total(progress: Progress, total: int) -> Progress:
+    return lambda done, _: progress(done, total)
+
+
+def _unwritable(folder: Path, error: OSError) -> str:
+    return f"{folder.parent}: cannot be written: {error.strerror or error}; DIPTYCH_CACHE names another cache folder"
 
 
 def _put(unfinished: Path, folder: Path) -> None:
@@ -112,5 +133,5 @@ def _remove(folder: Path) -> None:
     except FileNotFoundError:
         return
     except OSError as error:
-        raise OutputError(f"{folder}: damaged, and cannot be removed: {error.strerror or error}") from error
+        raise OutputError(_unwritable(folder, error)) from error
     shutil.rmtree(retired, ignore_errors=True)

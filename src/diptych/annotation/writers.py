@@ -235,6 +235,7 @@ def writing(
     unknown = [name for name in formats if name not in WRITERS]
     if unknown or not formats:
         raise OutputError(f"output format {', '.join(unknown) or 'missing'}; expected one of {', '.join(WRITERS)}")
+    _make(folder)
     with ExitStack() as stack:
         writers = []
         for name in formats:
@@ -244,3 +245,10 @@ def writing(
         results = Results(writers=writers)
         yield results
         results.finish()
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder}: the folder for the results cannot be made: {error.strerror or error}") from error

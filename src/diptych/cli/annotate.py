@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -55,7 +55,7 @@ def annotate_command(
     assumed = None if adducts is None else parse_adducts(_names(adducts))
     embedding = JointEmbedding.load(model)
     structures = _library(library, embedding)
-    settings = {"ppm": ppm, "top": top, "adducts": assumed, "merge_by": merge_by}
+    settings: dict[str, Any] = {"ppm": ppm, "top": top, "adducts": assumed, "merge_by": merge_by}
     provenance = Provenance.of(embedding, structures, spectra=spectra, **settings)
     calibration = ScoreCalibration.from_metadata(embedding.metadata)
     job = partial(annotate, library=structures, model=embedding, **settings)
@@ -187,7 +187,7 @@ def _library(folder: Path | None, model: JointEmbedding) -> StructureLibrary:
         def show(done: int, total: int | None) -> None:
             progress.update(task, completed=done, total=total, visible=True)
 
-        return shipped_library(model, progress=show)
+        return shipped_library(model, workers=None, progress=show)
 
 
 def _report(run: _Run, results: Results, written: list[Path]) -> None:
