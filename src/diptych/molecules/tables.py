@@ -5,10 +5,9 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import BinaryIO, TextIO
+from typing import BinaryIO, NamedTuple, TextIO
 
 from diptych.errors import ReadError
 from diptych.molecules.compression import TRUNCATED, decompressed, without_compression_suffix
@@ -38,8 +37,7 @@ COLUMN_NAMES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 _PARQUET_BATCH_ROWS = 8192
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class StructureRow:
+class StructureRow(NamedTuple):
     """One entry of a structure list, as text that nobody has looked at yet.
 
     Attributes
