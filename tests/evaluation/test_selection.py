@@ -4,14 +4,17 @@ from pathlib import Path
 import pytest
 
 from diptych.errors import DatasetError, EvaluationError
-from diptych.evaluation.known import KnownSpectrum
+from diptych.evaluation.known import KnownSpectra, KnownSpectrum
 from diptych.evaluation.selection import Selection
 from diptych.spectra.spectrum import Spectrum
 
 
-def known(identifier: str, *, accession: str = "") -> KnownSpectrum:
-    spectrum = Spectrum.from_peaks([50.0], [1.0], identifier=identifier)
-    return KnownSpectrum(spectrum=spectrum, target="T", accession=accession)
+def spectrum(identifier: str, **metadata: str) -> Spectrum:
+    return Spectrum.from_peaks([50.0], [1.0], identifier=identifier, metadata=metadata)
+
+
+def known(*spectra: Spectrum) -> KnownSpectra:
+    return KnownSpectra(spectra=tuple(KnownSpectrum(spectrum=s, target="T") for s in spectra))
 
 
 def table(folder: Path, text: str) -> Path:
@@ -23,13 +26,15 @@ def table(folder: Path, text: str) -> Path:
 def test_spectra_of_a_fold_are_selected_by_accession_or_identifier(tmp_path: Path):
     path = table(tmp_path, "accession\tinchikey_first_block\tfold\nA1\tBLOCK\ttest\nA2\tBLOCK\ttrain\nA3\tB3\ttest\n")
     selection = Selection.read(path, fold="test")
-    chosen = selection.of([known("x", accession="A1"), known("A2"), known("A3"), known("A4")])
+    spectra = [spectrum("x", accession="A1"), spectrum("A2"), spectrum("A3"), spectrum("A4")]
+    assert list(selection.filter(spectra)) == [spectra[0], spectra[2]]
+    chosen = selection.label(known(*spectra)).spectra
     assert [(item.spectrum.identifier, item.other_block) for item in chosen] == [("x", "BLOCK"), ("A3", "B3")]
 
 
 def test_first_blocks_may_be_absent(tmp_path: Path):
     selection = Selection.read(table(tmp_path, "fold\taccession\ntest\tA1\n"), fold="test")
-    assert selection.of([known("A1")])[0].other_block == ""
+    assert selection.label(known(spectrum("A1"))).spectra[0].other_block == ""
 
 
 def test_an_unknown_fold_is_refused(tmp_path: Path):
@@ -45,4 +50,4 @@ def test_a_table_without_accessions_is_refused(tmp_path: Path):
 def test_accessions_that_no_spectrum_has_are_refused(tmp_path: Path):
     selection = Selection.read(table(tmp_path, "accession\tfold\nA1\ttest\n"), fold="test")
     with pytest.raises(EvaluationError, match="none of the 1 selected accessions, for instance 'A1'"):
-        selection.of([known("B1")])
+        selection.label(known(spectrum("B1")))

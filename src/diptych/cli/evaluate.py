@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from diptych.evaluation import Answers, Evaluation
     from diptych.evaluation.known import KnownSpectra
     from diptych.evaluation.lists import Questions
+    from diptych.evaluation.selection import Selection
     from diptych.ranking import Query, Ranker
 
 _SHOWN_METRICS = ("hit_rate@1", "hit_rate@5", "hit_rate@20", "mrr")
@@ -112,35 +113,37 @@ def evaluate_command(
 
 def _known(source: _Source) -> tuple[KnownSpectra, Mapping[str, Any]]:
     """Return the spectra to ask and what the report says of them."""
-    from diptych.evaluation.known import KnownSpectra
     from diptych.evaluation.selection import Selection
 
     described: dict[str, Any] = {"spectra": source.spectra.name, "spectra_sha256": _sha256(source.spectra)}
-    if _is_dataset(source.spectra):
-        known = _dataset_spectra(source)
-    else:
-        from diptych.spectra import read_spectra
-
-        problems: list[Exception] = []
-        known = KnownSpectra.from_metadata(read_spectra(source.spectra, on_problem=problems.append))
-        described["unreadable_spectra"] = len(problems)
     if source.fold is not None:
         described["fold"] = source.fold
-    if source.accessions is not None and source.fold is not None:
-        selection = Selection.read(source.accessions, fold=source.fold)
-        known = replace(known, spectra=selection.of(known.spectra))
-        described["accessions"] = source.accessions.name
+    if source.accessions is None or source.fold is None:
+        return _read(source, None, described), described
+    selection = Selection.read(source.accessions, fold=source.fold)
+    known = selection.label(_read(source, selection, described))
+    described["accessions"] = source.accessions.name
+    described["absent_accessions"] = len(selection.blocks) - len(known.spectra) - known.n_without_structure
     return known, described
 
 
-def _dataset_spectra(source: _Source) -> KnownSpectra:
-    from diptych.data.dataset import read_dataset
+def _read(source: _Source, selection: Selection | None, described: dict[str, Any]) -> KnownSpectra:
     from diptych.evaluation.known import KnownSpectra
 
-    if source.fold is None or source.accessions is not None:
+    if _is_dataset(source.spectra):
+        from diptych.data.dataset import read_dataset
+
+        split, _, fold = (source.fold or "").partition("=")
+        if selection is None and source.fold is not None:
+            return KnownSpectra.from_annotated(read_dataset(source.spectra, split=split, where={"fold": fold}))
         return KnownSpectra.from_annotated(read_dataset(source.spectra))
-    split, _, fold = source.fold.partition("=")
-    return KnownSpectra.from_annotated(read_dataset(source.spectra, split=split, where={"fold": fold}))
+    from diptych.spectra import read_spectra
+
+    problems: list[Exception] = []
+    spectra = read_spectra(source.spectra, on_problem=problems.append)
+    known = KnownSpectra.from_metadata(spectra if selection is None else selection.filter(spectra))
+    described["unreadable_spectra"] = len(problems)
+    return known
 
 
 def _questions(source: _Source, known: KnownSpectra) -> Questions:
@@ -210,6 +213,7 @@ def _cells(evaluation: Evaluation, answers: Answers) -> list[str]:
 
 _REMARKS = {
     "spectra_without_structure": "spectra name no structure: not asked",
+    "absent_accessions": "accessions of the fold are not in the file: not asked",
     "unreadable_spectra": "records could not be read: not asked",
     "spectra_without_list": "spectra have no candidate list",
     "queries_left_out_for_short_lists": "queries were left out for their short lists",

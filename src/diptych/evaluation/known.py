@@ -77,10 +77,14 @@ class KnownSpectra:
         )
 
 
+def accession_of(spectrum: Spectrum) -> str:
+    """Return what a table of folds may call a spectrum: its accession, else its spectrum id, else its identifier."""
+    return spectrum.metadata.get("accession") or spectrum.metadata.get("spectrum_id") or spectrum.identifier
+
+
 def _from_metadata(spectrum: Spectrum) -> KnownSpectrum | None:
     metadata = spectrum.metadata
     written = metadata.get("smiles", "").strip()
-    accession = metadata.get("accession") or metadata.get("spectrum_id") or spectrum.identifier
     structure = _read(Structure.from_smiles, written) or _read(Structure.from_inchi, metadata.get("inchi", "").strip())
     inchikey = metadata.get("inchikey", "").strip()
     if structure is not None:
@@ -89,7 +93,9 @@ def _from_metadata(spectrum: Spectrum) -> KnownSpectrum | None:
         target = inchikey[:14]
     else:
         return None
-    return KnownSpectrum(spectrum=spectrum, target=target, structure=structure, written=written, accession=accession)
+    return KnownSpectrum(
+        spectrum=spectrum, target=target, structure=structure, written=written, accession=accession_of(spectrum)
+    )
 
 
 @lru_cache(maxsize=100_000)

@@ -240,6 +240,6 @@ def standardised(smiles: Iterable[str], *, workers: int = 2) -> dict[str, Struct
     for chunk in standardise_rows(rows, workers=workers if len(distinct) > _WORTH_A_POOL else 1):
         failed = {failure.row_number for failure in chunk.failures}
         parsed = [text for i, text in enumerate(distinct[done : done + chunk.n_rows], start=done) if i not in failed]
-        found.update(zip(parsed, chunk.structures, strict=True))
+        found.update(zip(parsed, chunk.structures(), strict=True))
         done += chunk.n_rows
     return found

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from diptych.data.tables import read_columns
 from diptych.errors import DatasetError, EvaluationError
-from diptych.evaluation.known import KnownSpectrum
+from diptych.evaluation.known import KnownSpectra, accession_of
+
+if TYPE_CHECKING:
+    from diptych.spectra.spectrum import Spectrum
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,22 +43,28 @@ class Selection:
             )
         return cls(blocks=blocks)
 
-    def of(self, spectra: Iterable[KnownSpectrum]) -> tuple[KnownSpectrum, ...]:
-        """Return the selected spectra, found by accession or identifier.
+    def filter(self, spectra: Iterable[Spectrum]) -> Iterator[Spectrum]:
+        """Yield the selected spectra, found by accession or identifier."""
+        for spectrum in spectra:
+            if self._name(spectrum) is not None:
+                yield spectrum
+
+    def label(self, known: KnownSpectra) -> KnownSpectra:
+        """Return the selected spectra with the first blocks of the table.
 
         Raises
         ------
         EvaluationError
-            None of them is among the spectra.
+            None of the selected accessions is among the spectra.
         """
-        kept = []
-        for item in spectra:
-            name = next((n for n in (item.accession, item.spectrum.identifier) if n in self.blocks), None)
-            if name is not None:
-                kept.append(replace(item, other_block=self.blocks[name]))
-        if not kept:
+        names = [(item, self._name(item.spectrum)) for item in known.spectra]
+        kept = tuple(replace(item, other_block=self.blocks[name]) for item, name in names if name is not None)
+        if not kept and not known.n_without_structure:
             raise EvaluationError(
                 f"none of the {len(self.blocks)} selected accessions, for instance {next(iter(self.blocks))!r}, is the "
-                "accession or identifier of a spectrum with a structure"
+                "accession or identifier of a spectrum"
             )
-        return tuple(kept)
+        return replace(known, spectra=kept)
+
+    def _name(self, spectrum: Spectrum) -> str | None:
+        return next((name for name in (accession_of(spectrum), spectrum.identifier) if name in self.blocks), None)
