@@ -9,7 +9,33 @@ import typer
 
 
 def train_command(
-    config: Annotated[Path, typer.Argument(help="TOML configuration: data, model, loss and schedule.")],
+    config: Annotated[
+        Path, typer.Argument(help="TOML configuration: model, data, negatives, loss, training, validation.")
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Run folder to write.")],
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override, such as training.epochs=20.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the run in the folder from its last whole epoch.")
+    ] = False,
 ) -> None:
     """Train a joint embedding of spectra and structures."""
-    raise NotImplementedError(config)
+    from diptych.training.config import read_config
+
+    settings = read_config(config, overrides=overrides or [])
+
+    from rich.console import Console
+
+    from diptych.training.progress import TrainingProgress
+    from diptych.training.trainer import train
+
+    console = Console(stderr=True)
+    result = train(
+        settings,
+        output,
+        resume=resume,
+        report=lambda line: console.print(line, markup=False, highlight=False, soft_wrap=True),
+        callbacks=[TrainingProgress(console)],
+    )
+    typer.echo(result.model)

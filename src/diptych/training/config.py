@@ -1,0 +1,327 @@
+"""What a training run is told: one TOML file, read into frozen dataclasses in which every default stands once."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+from diptych.errors import ConfigError
+
+_Section = TypeVar("_Section")
+
+
+def _setting(default: Any, *, minimum: float | None = None, maximum: float | None = None) -> Any:  # noqa: ANN401 - a field
+    return field(default=default, metadata={"minimum": minimum, "maximum": maximum})
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig:
+    """The two towers and their hinge.
+
+    Attributes
+    ----------
+    spectrum, structure
+        ``name`` of the tower (a key of ``SPECTRUM_ENCODERS``, ``STRUCTURE_ENCODERS``) and that tower's own options.
+    embedding_dim
+        Length of the joint vectors.
+    """
+
+    spectrum: Mapping[str, Any] = field(default_factory=dict)
+    structure: Mapping[str, Any] = field(default_factory=dict)
+    embedding_dim: int = _setting(256, minimum=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataConfig:
+    """Where spectra and structures come from; paths are relative to the working folder.
+
+    Attributes
+    ----------
+    dataset
+        Parquet file of ``diptych dataset build``.
+    fold_column
+        Column of the dataset that holds the fold of each spectrum, as ``diptych dataset split`` adds them.
+    folds
+        Instead of a column: a TSV file (may be .gz, .xz) with the columns ``accession`` and ``fold``; a spectrum that
+        it does not name belongs to no fold.
+    train_folds
+        The folds to learn from.
+    structures
+        Table of structures (``inchikey_first_block``, ``smiles``, ``formula``): the source of same-formula negatives,
+        and of validation lists where no file gives them. Empty: negatives are training molecules alone.
+    licences
+        Learn only from records whose licence is one of these; empty: from all.
+    exclude
+        Text file with one first block a line: molecules to leave out of training.
+    workers
+        Processes that prepare batches while the model computes; 0 prepares them in the training process.
+    """
+
+    dataset: str = ""
+    fold_column: str = ""
+    folds: str = ""
+    train_folds: tuple[str, ...] = ("train",)
+    structures: str = ""
+    licences: tuple[str, ...] = ()
+    exclude: str = ""
+    workers: int = _setting(0, minimum=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NegativesConfig:
+    """Hard negatives: other structures of the target's formula.
+
+    Attributes
+    ----------
+    per_molecule
+        How many are drawn for each molecule and epoch; 0 trains with the batch alone.
+    fill
+        What is done where fewer structures have the formula: ``"mass"`` takes those nearest in exact mass, ``"none"``
+        goes with fewer.
+    pool
+        At most so many structures are kept of one formula, drawn by the seed.
+    withhold
+        Candidate files (JSON) none of whose structures may be a negative, so that at test time neither targets nor
+        decoys have been seen.
+    """
+
+    per_molecule: int = _setting(8, minimum=0)
+    fill: Literal["mass", "none"] = "mass"
+    pool: int = _setting(256, minimum=1)
+    withhold: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossConfig:
+    """What is minimised.
+
+    Attributes
+    ----------
+    name
+        A key of ``LOSSES``.
+    temperature
+        The temperature at the start, and throughout if it is not learned.
+    learn_temperature
+        Whether it is a parameter of the model.
+    label_smoothing
+        Share of the target probability spread over all candidates of the softmax.
+    negatives
+        Which hard negatives a spectrum sees: its molecule's ``"own"``, or those of the whole ``"batch"``.
+    structure_weight
+        Weight of the structure-to-spectrum direction; the other has the rest.
+    """
+
+    name: str = "info-nce"
+    temperature: float = _setting(0.07, minimum=0.005, maximum=1.0)
+    learn_temperature: bool = True
+    label_smoothing: float = _setting(0.0, minimum=0.0, maximum=0.5)
+    negatives: Literal["own", "batch"] = "own"
+    structure_weight: float = _setting(0.5, minimum=0.0, maximum=1.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig:
+    """How it is minimised.
+
+    Attributes
+    ----------
+    epochs
+        Passes over the molecules, each with one spectrum drawn per molecule.
+    batch_size
+        Distinct molecules in a batch.
+    learning_rate, weight_decay
+        Of AdamW; biases, norms and the temperature do not decay.
+    warmup_epochs
+        Epochs over which the learning rate rises linearly; afterwards it falls along half a cosine to zero.
+    gradient_clip
+        Largest norm of the gradient; 0 leaves it as it is.
+    ema_decay
+        Decay per step of the exponential moving average of the weights, which is what is validated and saved; 0 takes
+        the weights as they are.
+    precision
+        ``"auto"`` computes matrix products in bfloat16 where the processor has instructions for it.
+    devices
+        Number of processors of the accelerator to use; 0 means all there are.
+    blind
+        Train the spectrum-blind twin: no tower ever sees a peak.
+    seed
+        Every random draw follows from this and the number of the epoch.
+    """
+
+    epochs: int = _setting(15, minimum=1)
+    batch_size: int = _setting(256, minimum=2)
+    learning_rate: float = _setting(1e-3, minimum=0.0)
+    weight_decay: float = _setting(0.01, minimum=0.0)
+    warmup_epochs: float = _setting(1.0, minimum=0.0)
+    gradient_clip: float = _setting(1.0, minimum=0.0)
+    ema_decay: float = _setting(0.0, minimum=0.0, maximum=0.99999)
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    devices: int = _setting(0, minimum=0)
+    blind: bool = False
+    seed: int = _setting(1, minimum=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ValidationConfig:
+    """How the weights to keep are chosen.
+
+    Attributes
+    ----------
+    fold
+        Fold of the queries; empty: no validation, the last weights are kept.
+    candidates
+        JSON file {first block: [SMILES, ...]}; empty: lists of one formula are drawn from ``data.structures``.
+    list_length
+        Longest list that is drawn.
+    every_epochs
+        Validate after every so many epochs, and after the last.
+    monitor
+        The metric whose best value decides, averaged over spectra.
+    patience
+        Stop after so many validations without a better value; 0 never stops early.
+    calibration_from
+        A model folder whose calibration is taken over where there is no validation fold to fit one on.
+    """
+
+    fold: str = "val"
+    candidates: str = ""
+    list_length: int = _setting(256, minimum=2)
+    every_epochs: int = _setting(1, minimum=1)
+    monitor: Literal["mrr", "hit_rate@1", "hit_rate@5", "hit_rate@20"] = "mrr"
+    patience: int = _setting(0, minimum=0)
+    calibration_from: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """Everything a training run is told."""
+
+    model: ModelConfig = field(default_factory=ModelConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    negatives: NegativesConfig = field(default_factory=NegativesConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    validation: ValidationConfig = field(default_factory=ValidationConfig)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> RunConfig:
+        """Return the configuration that nested mappings describe; what they leave out has its default.
+
+        Raises
+        ------
+        ConfigError
+            An unknown key (named with its section and the nearest known key), a value of a wrong type or out of range.
+
+        Examples
+        --------
+        >>> RunConfig.from_dict({"training": {"epochs": 3}}).training.epochs
+        3
+        """
+        return _section(cls, values, section="")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return nested plain values, as ``config.json`` holds them and ``from_dict`` takes them."""
+        plain: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        return plain
+
+
+def read_config(path: Path, *, overrides: Sequence[str] = ()) -> RunConfig:
+    """Return the configuration of a TOML file with ``section.key=value`` overrides applied.
+
+    Raises
+    ------
+    ConfigError
+        The file is missing or no TOML, an override has no ``=``, or what ``RunConfig.from_dict`` raises.
+    """
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise ConfigError(f"{path}: cannot be read: {reason}; expected a TOML file") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: is not TOML: {error}") from error
+    for override in overrides:
+        _apply(values, override)
+    try:
+        return RunConfig.from_dict(values)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from error
+
+
+def unknown_key(key: str, *, section: str, known: Sequence[str]) -> ConfigError:
+    """Return the error for a key that is not known, naming the section and the nearest known key."""
+    place = f"section [{section}]" if section else "the configuration"
+    near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+    advice = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
+    return ConfigError(f"unknown key {key!r} in {place}; {advice}")
+
+
+def _apply(values: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    parts = [part.strip() for part in key.split(".")]
+    if not equals or not all(parts):
+        raise ConfigError(f"override {override!r} must look like section.key=value, such as training.epochs=20")
+    target = values
+    for part in parts[:-1]:
+        target = target.setdefault(part, {})
+        if not isinstance(target, dict):
+            raise ConfigError(f"override {override!r}: {part!r} is a value, not a section")
+    target[parts[-1]] = _toml_value(text.strip())
+
+
+def _toml_value(text: str) -> Any:  # noqa: ANN401 - any TOML value
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _section(cls: type[_Section], values: Any, *, section: str) -> _Section:  # noqa: ANN401 - checked here
+    if not isinstance(values, Mapping):
+        raise ConfigError(f"[{section}] must be a section, got {values!r}")
+    hints = get_type_hints(cls)
+    known = {f.name: f for f in fields(cls)}  # type: ignore[arg-type]
+    arguments = {}
+    for key, value in values.items():
+        if key not in known:
+            raise unknown_key(key, section=section, known=list(known))
+        where = f"{section}.{key}" if section else key
+        if is_dataclass(hints[key]):
+            arguments[key] = _section(hints[key], value, section=where)
+        else:
+            arguments[key] = _in_range(_typed(value, hints[key], where=where), known[key].metadata, where=where)
+    return cls(**arguments)
+
+
+def _typed(value: Any, kind: Any, *, where: str) -> Any:  # noqa: ANN401 - that is what is found out
+    origin = get_origin(kind)
+    if origin is Literal:
+        accepted, wanted = value in get_args(kind), "one of " + ", ".join(map(repr, get_args(kind)))
+    elif origin is tuple:
+        accepted = isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)
+        value, wanted = tuple(value) if accepted else value, "a list of texts"
+    elif origin is Mapping:
+        accepted, wanted = isinstance(value, Mapping), "a section"
+    elif kind is float:
+        accepted, wanted = isinstance(value, int | float) and not isinstance(value, bool), "a number"
+        value = float(value) if accepted else value
+    else:
+        accepted = type(value) is kind
+        wanted = {int: "a whole number", bool: "true or false", str: "a text"}[kind]
+    if not accepted:
+        raise ConfigError(f"{where} must be {wanted}, got {value!r}")
+    return value
+
+
+def _in_range(value: Any, metadata: Mapping[str, Any], *, where: str) -> Any:  # noqa: ANN401 - handed through
+    minimum, maximum = metadata.get("minimum"), metadata.get("maximum")
+    if minimum is not None and not value >= minimum:
+        raise ConfigError(f"{where} must be at least {minimum}, got {value}")
+    if maximum is not None and not value <= maximum:
+        raise ConfigError(f"{where} must be at most {maximum}, got {value}")
+    return value

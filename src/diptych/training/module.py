@@ -1,0 +1,138 @@
+"""One training step: two towers, one loss, one optimiser."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import lightning
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from diptych.errors import ConfigError, TrainingError
+from diptych.training.averaging import AveragedModel
+from diptych.training.config import unknown_key
+from diptych.training.losses import LOSSES, ContrastiveBatch, LossSettings
+from diptych.training.schedule import learning_rate_factor
+
+if TYPE_CHECKING:
+    from diptych.embedding import JointEmbedding
+    from diptych.training.batches import TrainingBatch
+    from diptych.training.config import LossConfig, RunConfig
+
+_LOWEST_TEMPERATURE, _HIGHEST_TEMPERATURE = 0.005, 1.0
+
+
+class ContrastiveModule(lightning.LightningModule):
+    """Trains a joint embedding; the same on a CPU, a GPU or several.
+
+    Parameters
+    ----------
+    model
+        What is trained, in place.
+    config
+        Sections ``loss`` and ``training`` are used.
+    steps_per_epoch
+        Of each process; from it follows the schedule.
+    """
+
+    def __init__(self, model: JointEmbedding, config: RunConfig, *, steps_per_epoch: int) -> None:
+        super().__init__()
+        self.model = model
+        self.settings = config.training
+        self.loss, self.loss_settings = _loss(config.loss)
+        self.steps_per_epoch = steps_per_epoch
+        decay = config.training.ema_decay
+        self.average = AveragedModel(model, decay=decay) if decay else None
+        with torch.no_grad():
+            model.log_temperature.fill_(math.log(config.loss.temperature))
+        model.log_temperature.requires_grad_(config.loss.learn_temperature)
+
+    @property
+    def judged(self) -> JointEmbedding:
+        """The weights that are validated and saved: the average where there is one."""
+        return self.model if self.average is None else self.average.model
+
+    def training_step(self, batch: TrainingBatch, batch_idx: int) -> Tensor:
+        """Return the loss of one batch.
+
+        Raises
+        ------
+        TrainingError
+            The loss is not finite.
+        """
+        spectra = self.model.spectrum_encoder(batch.spectra).global_vector
+        structures = self.model.structure_encoder(batch.structures).global_vector
+        with torch.autocast(self.device.type, enabled=False):
+            unit = functional.normalize(structures.float(), dim=1)
+            vectors = ContrastiveBatch(
+                spectra=functional.normalize(spectra.float(), dim=1),
+                structures=unit[: batch.n_molecules],
+                negatives=unit[batch.n_molecules :],
+                owner=batch.owner,
+            )
+            loss: Tensor = self.loss(vectors, self._temperature(), settings=self.loss_settings)
+        if not torch.isfinite(loss):
+            raise TrainingError(
+                f"the loss is {loss.item()} in epoch {self.current_epoch + 1}, batch {batch_idx + 1}; the last good "
+                "checkpoint is kept: lower training.learning_rate and go on with --resume, or train anew"
+            )
+        return loss
+
+    def _temperature(self) -> Tensor:
+        low, high = math.log(_LOWEST_TEMPERATURE), math.log(_HIGHEST_TEMPERATURE)
+        temperature: Tensor = self.model.log_temperature.float().clamp(low, high).exp()
+        return temperature
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Return AdamW that decays weight matrices only."""
+        parameters = [p for p in self.model.parameters() if p.requires_grad]
+        groups: list[dict[str, Any]] = [
+            {"params": [p for p in parameters if p.ndim > 1], "weight_decay": self.settings.weight_decay},
+            {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+        ]
+        return torch.optim.AdamW([g for g in groups if g["params"]], lr=self.settings.learning_rate)
+
+    def on_train_batch_start(self, batch: TrainingBatch, batch_idx: int) -> None:
+        """Seed this step, so that a resumed run draws what an uninterrupted one would have, and set its learning rate."""
+        torch.manual_seed(_step_seed(self.settings.seed, self.global_step, self.global_rank))
+        n_steps = self.settings.epochs * self.steps_per_epoch
+        factor = learning_rate_factor(
+            self.global_step, n_steps=n_steps, n_warmup=round(self.settings.warmup_epochs * self.steps_per_epoch)
+        )
+        for group in self.trainer.optimizers[0].param_groups:
+            group["lr"] = self.settings.learning_rate * factor
+
+    def on_train_batch_end(self, outputs: Any, batch: TrainingBatch, batch_idx: int) -> None:  # noqa: ANN401
+        """Move the averaged weights."""
+        if self.average is not None:
+            self.average.update(self.model)
+
+    def transfer_batch_to_device(
+        self,
+        batch: TrainingBatch,
+        device: torch.device,
+        dataloader_idx: int,
+    ) -> TrainingBatch:
+        """Return the batch on a device."""
+        return batch.to(device)
+
+
+def _step_seed(*numbers: int) -> int:
+    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+
+def _loss(config: LossConfig) -> tuple[Any, LossSettings]:
+    if config.name not in LOSSES:
+        raise ConfigError(f"loss.name: {unknown_key(config.name, section='loss', known=list(LOSSES))}")
+    settings = LossSettings(
+        label_smoothing=config.label_smoothing, negatives=config.negatives, structure_weight=config.structure_weight
+    )
+    return LOSSES[config.name], settings
+
+
+def parameter_count(model: nn.Module) -> int:
+    """Return the number of weights of a model."""
+    return sum(parameter.numel() for parameter in model.parameters())

@@ -1,0 +1,150 @@
+"""The structures of a run: training molecules, hard negatives, validation candidates; described before training."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diptych.data.tables import read_columns
+from diptych.molecules.parallel import standardise_rows
+from diptych.molecules.tables import StructureRow
+
+if TYPE_CHECKING:
+    from diptych.molecules.parallel import Featuriser
+    from diptych.molecules.structure import Structure
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class StructureTable:
+    """Structures, distinct by first block, and their features.
+
+    Attributes
+    ----------
+    structures
+        In the order in which they were first given.
+    features
+        Aligned with ``structures``: what the structure tower's featuriser makes, with ``take(rows)`` and
+        ``concatenate(tables)``.
+    """
+
+    structures: Sequence[Structure]
+    features: Any
+
+    @classmethod
+    def of(cls, structures: Sequence[Structure], features: Any) -> StructureTable:  # noqa: ANN401 - each tower's own
+        """Return the table of structures with their features, repeats left out."""
+        first: dict[str, int] = {}
+        for row, structure in enumerate(structures):
+            first.setdefault(structure.inchikey_first_block, row)
+        rows = np.fromiter(first.values(), dtype=np.int64, count=len(first))
+        return cls(structures=[structures[row] for row in rows], features=features.take(rows))
+
+    def joined(self, other: StructureTable) -> StructureTable:
+        """Return these structures, then those of the other table that are not here."""
+        features = type(self.features).concatenate([self.features, other.features])
+        return StructureTable.of([*self.structures, *other.structures], features)
+
+    def without(self, first_blocks: Collection[str]) -> StructureTable:
+        """Return the structures that are none of these."""
+        blocks = [structure.inchikey_first_block for structure in self.structures]
+        rows = np.flatnonzero([block not in first_blocks for block in blocks])
+        return StructureTable(structures=[self.structures[int(row)] for row in rows], features=self.features.take(rows))
+
+    @cached_property
+    def row_of(self) -> dict[str, int]:
+        """First block -> row."""
+        return {structure.inchikey_first_block: row for row, structure in enumerate(self.structures)}
+
+    @property
+    def formulas(self) -> list[str]:
+        """Formula of each structure, in Hill order."""
+        return [structure.formula for structure in self.structures]
+
+    @property
+    def exact_masses(self) -> NDArray[np.float64]:
+        """Exact mass of each structure, float64 of shape (n,), Da."""
+        return np.array([structure.exact_mass for structure in self.structures], dtype=np.float64)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ParsedSmiles:
+    """What became of some SMILES.
+
+    Attributes
+    ----------
+    structure_of
+        SMILES -> structure; those that gave none are absent.
+    table
+        The structures, repeats left out; None where no SMILES gave one.
+    """
+
+    structure_of: Mapping[str, Structure]
+    table: StructureTable | None
+
+
+def parse_smiles(smiles: Iterable[str], featuriser: Featuriser, *, workers: int | None = None) -> ParsedSmiles:
+    """Return the standardised, featurised structures of SMILES, worked on by all processors if there are many.
+
+    Parameters
+    ----------
+    smiles
+        Repeats are parsed once.
+    featuriser
+        Of the structure tower.
+    workers
+        Processes; None for one per processor.
+    """
+    texts = list(dict.fromkeys(smiles))
+    rows = (StructureRow(row_number=number, smiles=text) for number, text in enumerate(texts))
+    chunks = list(standardise_rows(rows, featuriser=featuriser, workers=workers))
+    failed = {failure.row_number for chunk in chunks for failure in chunk.failures}
+    parsed = [text for number, text in enumerate(texts) if number not in failed]
+    structures = [structure for chunk in chunks for structure in chunk.structures()]
+    parts = [chunk.features for chunk in chunks if chunk.features is not None]
+    table = StructureTable.of(structures, type(parts[0]).concatenate(parts)) if parts else None
+    return ParsedSmiles(structure_of=dict(zip(parsed, structures, strict=True)), table=table)
+
+
+def smiles_of_formulas(
+    path: Path, formulas: Collection[str], *, without: Collection[str], at_most: int, seed: int
+) -> dict[str, list[str]]:
+    """Return formula -> SMILES of a structure table, for each formula at most ``at_most``, drawn by the seed.
+
+    Parameters
+    ----------
+    path
+        TSV or CSV with the columns ``inchikey_first_block``, ``smiles`` and ``formula``; may be compressed.
+    formulas
+        The formulas wanted; those without a structure are absent from the result.
+    without
+        First blocks to pass over.
+    at_most
+        Most structures of one formula.
+    seed
+        Of the draw; it does not depend on which other formulas are wanted.
+
+    Raises
+    ------
+    DatasetError
+        The table is missing, damaged or lacks a column.
+    """
+    found: dict[str, list[str]] = {}
+    for block, smiles, formula in read_columns(path, ("inchikey_first_block", "smiles", "formula")):
+        if formula in formulas and block not in without:
+            found.setdefault(formula, []).append(smiles)
+    return {
+        formula: _drawn(found[formula], at_most=at_most, key=[seed, *formula.encode()]) for formula in sorted(found)
+    }
+
+
+def _drawn(smiles: list[str], *, at_most: int, key: Sequence[int]) -> list[str]:
+    if len(smiles) <= at_most:
+        return smiles
+    chosen = np.random.default_rng(list(key)).choice(len(smiles), at_most, replace=False)
+    return [smiles[i] for i in sorted(chosen)]

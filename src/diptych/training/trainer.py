@@ -1,0 +1,258 @@
+"""One training run, from a configuration to a folder with a model in it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import platform
+import signal
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+from lightning.pytorch.callbacks import Callback
+
+import diptych
+from diptych.embedding import JointEmbedding
+from diptych.errors import ConfigError, TrainingError
+from diptych.files import replacing
+from diptych.training.batches import TrainingData, batch_maker
+from diptych.training.checkpoint import SafetensorsCheckpointIO
+from diptych.training.config import RunConfig
+from diptych.training.finishing import TrainingResult, finish
+from diptych.training.module import ContrastiveModule
+from diptych.training.precision import lightning_precision
+from diptych.training.preparation import Prepared, prepare
+from diptych.training.recorder import EpochRecorder, RunFolder, epoch_line, metrics_line
+
+_PACKAGES = ("torch", "lightning", "numpy", "rdkit", "pyarrow", "safetensors")
+_OUT_OF_MEMORY = ("out of memory", "can't allocate memory")
+
+
+def train(
+    config: RunConfig,
+    path: Path,
+    *,
+    resume: bool = False,
+    report: Callable[[str], None] = lambda _: None,
+    callbacks: Sequence[Callback] = (),
+) -> TrainingResult:
+    """Return where the trained model is and how well it does.
+
+    Parameters
+    ----------
+    config
+        What is wanted.
+    path
+        The run folder: ``config.json``, ``metrics.jsonl``, ``learning_curve.png``, ``train.log``, ``checkpoint/`` and
+        ``model/``.
+    resume
+        Go on with the run in that folder from its last whole epoch.
+    report
+        Called with every line that is also written to the log.
+    callbacks
+        Further Lightning callbacks, such as a progress bar.
+
+    Raises
+    ------
+    ConfigError
+        A part or an option is unknown, or a resumed run has another configuration.
+    DatasetError
+        Data is missing or damaged.
+    TrainingError
+        The folder holds another run, there is nothing to resume, the loss is not finite, or memory is used up.
+    """
+    folder = RunFolder(path)
+    _check(folder, config, resume=resume)
+    with _logged(folder.log, report) as say:
+        torch.manual_seed(config.training.seed)
+        model = new_model(config)
+        prepared = prepare(config, model.structure_encoder.featuriser, report=say)
+        _write_config(folder, config, prepared, resume=resume)
+        _fit(model, config, folder, prepared, resume=resume, say=say, callbacks=callbacks)
+        if not _is_first_process():
+            return TrainingResult(model=folder.model, metrics={}, blind_metrics={})
+        result = finish(config, folder, prepared)
+        say(f"saved: {metrics_line(result.metrics)}")
+        say(f"the same asked without peaks: {metrics_line(result.blind_metrics)}")
+        return result
+
+
+def new_model(config: RunConfig) -> JointEmbedding:
+    """Return the untrained model of a configuration.
+
+    Raises
+    ------
+    ConfigError
+        A tower or one of its options is unknown.
+    """
+    return JointEmbedding.from_config(
+        spectrum=dict(config.model.spectrum),
+        structure=dict(config.model.structure),
+        embedding_dim=config.model.embedding_dim,
+        temperature=config.loss.temperature,
+    )
+
+
+def _fit(
+    model: JointEmbedding,
+    config: RunConfig,
+    folder: RunFolder,
+    prepared: Prepared,
+    *,
+    resume: bool,
+    say: Callable[[str], None],
+    callbacks: Sequence[Callback],
+) -> None:
+    spectra = prepared.corpus.without_peaks() if config.training.blind else prepared.corpus.spectra
+    data = TrainingData(
+        prepared.sampler, batch_maker(model, spectra, prepared.table.features), workers=config.data.workers
+    )
+    validate = prepared.validation.measure if prepared.validation else None
+    recorder = EpochRecorder(
+        folder, validate, config.validation, on_epoch=lambda row: say(epoch_line(row, n_epochs=config.training.epochs))
+    )
+    with _quiet():
+        trainer = _trainer(config, [recorder, *callbacks])
+    say(f"{trainer.accelerator.__class__.__name__}, {trainer.world_size} process(es), precision {trainer.precision}")
+    module = ContrastiveModule(model, config, steps_per_epoch=data.steps_per_epoch(world_size=trainer.world_size))
+    with _quiet(), _one_line_errors(trainer, config):
+        trainer.fit(module, datamodule=data, ckpt_path=folder.checkpoint if resume else None)
+
+
+def _trainer(config: RunConfig, callbacks: list[Callback]) -> lightning.Trainer:
+    settings = config.training
+    on_gpu = torch.cuda.is_available()
+    return lightning.Trainer(
+        accelerator="gpu" if on_gpu else "cpu",
+        devices=settings.devices or ("auto" if on_gpu else 1),
+        precision=lightning_precision(settings.precision),
+        max_epochs=settings.epochs,
+        gradient_clip_val=settings.gradient_clip or None,
+        plugins=[SafetensorsCheckpointIO()],
+        callbacks=callbacks,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+        reload_dataloaders_every_n_epochs=1,
+    )
+
+
+def _check(folder: RunFolder, config: RunConfig, *, resume: bool) -> None:
+    """Refuse to overwrite another run, or to go on with one that was told something else."""
+    if not _is_first_process():
+        return
+    if not resume:
+        if folder.config.exists():
+            raise TrainingError(f"{folder.path} already holds a run; go on with it by --resume, or name another folder")
+        return
+    if not folder.checkpoint.is_dir():
+        raise TrainingError(f"{folder.path}: no checkpoint to resume from; the first is written after one epoch")
+    before = RunConfig.from_dict(_read_json(folder.config)["config"])
+    for section, values in config.to_dict().items():
+        for key, value in values.items():
+            was = before.to_dict()[section][key]
+            if was != value:
+                raise ConfigError(
+                    f"{folder.path} was started with {section}.{key} = {was!r}, now it is {value!r}; train anew"
+                )
+
+
+def _write_config(folder: RunFolder, config: RunConfig, prepared: Prepared, *, resume: bool) -> None:
+    if not _is_first_process():
+        return
+    if resume:
+        before = _read_json(folder.config)["digests"]
+        for name, digest in prepared.digests.items():
+            if before.get(name) != digest:
+                raise TrainingError(f"{folder.path}: {name} has changed since the run was started; train anew")
+        return
+    content = {
+        "config": config.to_dict(),
+        "seed": config.training.seed,
+        "digests": dict(prepared.digests),
+        "versions": {"diptych": diptych.__version__, "python": platform.python_version()}
+        | {package: metadata.version(package) for package in _PACKAGES},
+    }
+    with replacing(folder.config) as path:
+        path.write_text(json.dumps(content, indent=2), encoding="utf-8")
+
+
+def _is_first_process() -> bool:
+    """Return whether this process, of those that train together, is the one that writes."""
+    return os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0")) == "0"
+
+
+def _read_json(path: Path) -> Mapping[str, Any]:
+    try:
+        content: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise TrainingError(f"{path}: cannot be read: {error}; expected the record of the run to resume") from error
+    return content
+
+
+@contextmanager
+def _logged(path: Path, report: Callable[[str], None]) -> Iterator[Callable[[str], None]]:
+    """Yield a function that reports a line and appends it to the log."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    logger = logging.Logger("diptych.training")
+    logger.addHandler(handler)
+
+    def say(line: str) -> None:
+        if _is_first_process():
+            logger.info(line)
+            report(line)
+
+    try:
+        yield say
+    except BaseException as error:
+        logger.error("stopped: %s: %s", type(error).__name__, error)
+        raise
+    finally:
+        handler.close()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Lightning's advice about its own settings off the terminal."""
+    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="lightning")
+        try:
+            yield
+        finally:
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)
+
+
+@contextmanager
+def _one_line_errors(trainer: lightning.Trainer, config: RunConfig) -> Iterator[None]:
+    """Turn what Lightning and torch make of Ctrl-C and of full memory into errors that say what to do."""
+    on_interrupt = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    except SystemExit as error:
+        signal.signal(signal.SIGINT, on_interrupt)
+        if trainer.interrupted:
+            raise KeyboardInterrupt from error
+        raise
+    except RuntimeError as error:
+        if any(sign in str(error) for sign in _OUT_OF_MEMORY):
+            raise TrainingError(
+                f"out of memory: lower training.batch_size (now {config.training.batch_size}) or "
+                f"negatives.per_molecule (now {config.negatives.per_molecule})"
+            ) from error
+        raise

@@ -1,0 +1,116 @@
+import numpy as np
+import pytest
+
+from diptych.errors import TrainingError
+from diptych.training.sampling import BatchPlan, EpochSampler, Ragged, negatives_by_formula
+
+FORMULAS = ["A", "A", "B", "C", "A", "B", "D", "A"]
+MASSES = np.array([10.0, 10.0, 20.0, 30.0, 10.0, 20.0, 31.0, 10.0])
+
+
+def sampler(*, batch_size: int = 2, n_negatives: int = 2, seed: int = 1, fill: str = "none") -> EpochSampler:
+    owners = np.array([0, 1, 1, 2, 3, 3, 3, 0, 1])
+    return EpochSampler(
+        spectra_of=Ragged.from_owners(owners, n_owners=4),
+        negatives_of=negatives_by_formula(FORMULAS, MASSES, n_molecules=4, wanted=n_negatives, fill=fill),
+        batch_size=batch_size,
+        n_negatives=n_negatives,
+        seed=seed,
+    )
+
+
+def flat(plans: list[BatchPlan]) -> list[list[int]]:
+    return [array.tolist() for plan in plans for array in (plan.molecules, plan.spectra, plan.negatives, plan.owner)]
+
+
+def test_ragged_lists_come_back():
+    ragged = Ragged.from_lists([[3, 1], [], [7]])
+    assert [ragged[i].tolist() for i in range(len(ragged))] == [[3, 1], [], [7]]
+    assert ragged.lengths.tolist() == [2, 0, 1]
+
+
+def test_shuffling_keeps_every_list_its_own():
+    ragged = Ragged.from_lists([list(range(10)), [], [10, 11]]).shuffled(np.random.default_rng(0))
+    assert sorted(ragged[0].tolist()) == list(range(10))
+    assert ragged[0].tolist() != list(range(10))
+    assert sorted(ragged[2].tolist()) == [10, 11]
+
+
+def test_an_epoch_has_every_molecule_once_with_one_of_its_own_spectra():
+    s = sampler()
+    for number in range(5):
+        plans = s.epoch(number)
+        molecules = np.concatenate([plan.molecules for plan in plans])
+        assert sorted(molecules.tolist()) == [0, 1, 2, 3]
+        for plan in plans:
+            for molecule, spectrum in zip(plan.molecules, plan.spectra, strict=True):
+                assert spectrum in s.spectra_of[molecule]
+
+
+def test_all_spectra_of_a_molecule_are_drawn_in_the_end():
+    s = sampler()
+    drawn = {int(spectrum) for number in range(60) for plan in s.epoch(number) for spectrum in plan.spectra}
+    assert drawn == set(range(9))
+
+
+def test_neither_replicates_nor_targets_are_negatives():
+    s = sampler(batch_size=4, n_negatives=3, fill="mass")
+    for number in range(20):
+        for plan in s.epoch(number):
+            assert len(set(plan.molecules.tolist())) == len(plan.molecules)
+            assert not set(plan.negatives.tolist()) & set(plan.molecules.tolist())
+
+
+def test_negatives_have_the_formula_of_their_owner():
+    for plan in sampler().epoch(0):
+        for negative, owner in zip(plan.negatives, plan.owner, strict=True):
+            assert FORMULAS[negative] == FORMULAS[plan.molecules[owner]]
+
+
+def test_negatives_are_distinct_and_at_most_as_many_as_wanted():
+    for plan in sampler(batch_size=4, n_negatives=2).epoch(3):
+        for owner in range(len(plan.molecules)):
+            own = plan.negatives[plan.owner == owner].tolist()
+            assert len(own) == len(set(own)) <= 2
+
+
+def test_without_hard_negatives_none_are_drawn():
+    assert all(plan.negatives.size == plan.owner.size == 0 for plan in sampler(n_negatives=0).epoch(0))
+
+
+def test_an_epoch_is_a_function_of_seed_and_number():
+    assert flat(sampler().epoch(4)) == flat(sampler().epoch(4))
+    assert any(flat(sampler().epoch(4)) != flat(sampler(seed=seed).epoch(4)) for seed in range(2, 6))
+    assert any(flat(sampler().epoch(4)) != flat(sampler().epoch(number)) for number in range(4))
+
+
+@pytest.mark.parametrize(("batch_size", "sizes"), [(2, [2, 2]), (3, [2, 2]), (4, [4]), (100, [4])])
+def test_batches_of_an_epoch_are_of_one_size_and_none_is_dropped(batch_size: int, sizes: list[int]):
+    assert [len(plan.molecules) for plan in sampler(batch_size=batch_size).epoch(0)] == sizes
+
+
+def test_no_batch_has_a_single_molecule():
+    spectra = Ragged.from_owners(np.arange(5), n_owners=5)
+    none = Ragged.from_lists([[]] * 5)
+    s = EpochSampler(spectra_of=spectra, negatives_of=none, batch_size=2, n_negatives=0, seed=0)
+    assert [len(plan.molecules) for plan in s.epoch(0)] == [3, 2]
+
+
+def test_one_molecule_cannot_be_contrasted():
+    spectra = Ragged.from_owners(np.zeros(3, dtype=np.int64), n_owners=1)
+    with pytest.raises(TrainingError, match=r"1 molecules to train on; expected at least 2"):
+        EpochSampler(spectra_of=spectra, negatives_of=Ragged.from_lists([[]]), batch_size=2, n_negatives=0, seed=0)
+
+
+def test_lists_of_one_formula_leave_the_molecule_itself_out():
+    lists = negatives_by_formula(FORMULAS, MASSES, n_molecules=4, wanted=3, fill="none")
+    assert [lists[i].tolist() for i in range(4)] == [[1, 4, 7], [0, 4, 7], [5], []]
+
+
+def test_short_lists_are_filled_by_mass():
+    lists = negatives_by_formula(FORMULAS, MASSES, n_molecules=4, wanted=2, fill="mass")
+    assert lists[0].tolist() == [1, 4, 7]
+    assert lists[2].tolist()[0] == 5
+    assert set(lists[2].tolist()[1:]) <= {0, 1, 3, 4, 7}
+    assert lists[3].tolist()[0] == 6
+    assert set(lists[3].tolist()[1:]) <= {2, 5}

@@ -1,0 +1,278 @@
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from diptych.embedding import JointEmbedding
+from lightning.pytorch.callbacks import Callback
+from safetensors.torch import load_file
+
+from diptych.errors import ConfigError, DatasetError, TrainingError
+from diptych.training import RunConfig, train
+from diptych.training.losses import LOSSES
+
+SMALL: dict[str, dict[str, Any]] = {
+    "model": {"embedding_dim": 32},
+    "negatives": {"per_molecule": 2},
+    "training": {"epochs": 4, "batch_size": 50, "learning_rate": 3e-3, "ema_decay": 0.9, "precision": "float32"},
+}
+
+
+def config_of(folder: Path, **sections: dict[str, Any]) -> RunConfig:
+    values = {
+        **SMALL,
+        "data": {
+            "dataset": str(folder / "dataset.parquet"),
+            "folds": str(folder / "folds.tsv.xz"),
+            "structures": str(folder / "structures.tsv.xz"),
+        },
+    }
+    return RunConfig.from_dict(
+        {key: {**values.get(key, {}), **sections.get(key, {})} for key in {**values, **sections}}
+    )
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return {name: tensor for path in sorted(folder.glob("*.safetensors")) for name, tensor in load_file(path).items()}
+
+
+def metrics(folder: Path) -> list[dict[str, Any]]:
+    rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [{key: value for key, value in row.items() if "seconds" not in key and "share" not in key} for row in rows]
+
+
+class StopAfter(Callback):
+    def __init__(self, epoch: int, error: BaseException) -> None:
+        self.epoch, self.error = epoch, error
+
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+        if trainer.current_epoch == self.epoch and batch_idx == 1:
+            raise self.error
+
+
+@pytest.fixture(scope="module")
+def whole_run(amides: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "whole"
+    train(config_of(amides), folder)
+    return folder
+
+
+def test_a_short_training_beats_chance_and_its_blind_control(amides: Path, tmp_path: Path):
+    config = config_of(amides, training={"epochs": 10, "batch_size": 32}, negatives={"per_molecule": 4})
+    result = train(config, tmp_path / "run")
+    assert result.metrics["hit_rate@1"] > 0.6
+    assert result.metrics["hit_rate@1"] > result.blind_metrics["hit_rate@1"] + 0.2
+
+
+def test_a_run_leaves_its_record(whole_run: Path):
+    assert {path.name for path in whole_run.iterdir()} == {
+        *("checkpoint", "config.json", "learning_curve.png", "metrics.jsonl", "model", "result.json", "train.log")
+    }
+    record = json.loads((whole_run / "config.json").read_text())
+    assert record["config"]["training"]["epochs"] == 4
+    assert record["config"]["training"]["weight_decay"] == RunConfig().training.weight_decay
+    assert record["seed"] == 1
+    assert set(record["digests"]) == {"dataset", "structures", "folds"}
+    assert {"diptych", "torch", "lightning", "rdkit"} <= set(record["versions"])
+    rows = [json.loads(line) for line in (whole_run / "metrics.jsonl").read_text().splitlines()]
+    assert [row["epoch"] for row in rows] == [1, 2, 3, 4]
+    assert all({"train_loss", "learning_rate", "data_share", "val_mrr", "val_hit_rate@20"} <= set(row) for row in rows)
+    assert rows[-1]["train_loss"] < rows[0]["train_loss"]
+    assert (whole_run / "learning_curve.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_no_pickle_is_written(whole_run: Path):
+    suffixes = {path.suffix for path in whole_run.rglob("*") if path.is_file()}
+    assert suffixes <= {".json", ".jsonl", ".png", ".log", ".md", ".txt", ".safetensors"}
+
+
+def test_the_model_folder_holds_card_first_blocks_and_calibration(whole_run: Path):
+    model = JointEmbedding.load(whole_run / "model")
+    assert model.metadata["calibration"]["temperature"] > 0
+    assert model.metadata["training"]["n_molecules"] == 146
+    blocks = (whole_run / "model" / "training_first_blocks.txt").read_text().split()
+    assert len(blocks) == 146
+    assert blocks == sorted(set(blocks))
+    card = (whole_run / "model" / "card.md").read_text()
+    assert "| CC0 | 438 |" in card
+    assert "peaks withheld" in card
+
+
+def test_the_best_epoch_is_the_one_that_is_saved(whole_run: Path):
+    best = max(row["val_mrr"] for row in metrics(whole_run))
+    assert json.loads((whole_run / "result.json").read_text())["metrics"]["mrr"] == pytest.approx(best)
+
+
+@pytest.mark.parametrize("error", [RuntimeError("killed"), KeyboardInterrupt()])
+def test_a_resumed_run_equals_an_uninterrupted_one(amides: Path, whole_run: Path, tmp_path: Path, error: BaseException):
+    folder = tmp_path / "run"
+    with pytest.raises(type(error)):
+        train(config_of(amides), folder, callbacks=[StopAfter(2, error)])
+    assert len(metrics(folder)) == 2
+    train(config_of(amides), folder, resume=True)
+    assert metrics(folder) == metrics(whole_run)
+    resumed, whole = weights(folder / "checkpoint"), weights(whole_run / "checkpoint")
+    assert list(resumed) == list(whole)
+    assert all(torch.equal(resumed[name], whole[name]) for name in whole)
+    assert all(
+        torch.equal(tensor, weights(whole_run / "model")[name]) for name, tensor in weights(folder / "model").items()
+    )
+
+
+def test_the_seed_decides_everything(amides: Path, whole_run: Path, tmp_path: Path):
+    train(config_of(amides), tmp_path / "same")
+    train(config_of(amides, training={"seed": 2, "epochs": 1}), tmp_path / "other")
+    assert metrics(tmp_path / "same") == metrics(whole_run)
+    assert metrics(tmp_path / "other")[0] != metrics(whole_run)[0]
+
+
+def test_a_blind_twin_never_sees_a_peak(amides: Path, tmp_path: Path):
+    result = train(config_of(amides, training={"blind": True, "epochs": 2}), tmp_path / "run")
+    assert result.metrics == result.blind_metrics
+    assert JointEmbedding.load(result.model).metadata["trained_blind"] is True
+
+
+def test_training_without_validation_keeps_the_last_weights(amides: Path, whole_run: Path, tmp_path: Path):
+    validation = {"fold": "", "calibration_from": str(whole_run / "model")}
+    data = {"train_folds": ["train", "val"]}
+    result = train(config_of(amides, validation=validation, data=data, training={"epochs": 1}), tmp_path / "run")
+    assert result.metrics == {}
+    before, after = (JointEmbedding.load(folder).metadata for folder in (whole_run / "model", result.model))
+    assert after["calibration"] == before["calibration"]
+    assert after["training"]["n_molecules"] == 182
+    assert "None: the weights of the last epoch were kept." in (result.model / "card.md").read_text()
+
+
+def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_checkpoint(
+    amides: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    calls = []
+    real = LOSSES["info-nce"]
+
+    def spoiled(*args: Any, **options: Any) -> torch.Tensor:
+        calls.append(1)
+        return real(*args, **options) * (float("nan") if len(calls) == 5 else 1.0)
+
+    monkeypatch.setitem(LOSSES, "info-nce", spoiled)
+    with pytest.raises(TrainingError, match=r"the loss is nan in epoch 2, batch 2; the last good checkpoint is kept"):
+        train(config_of(amides), tmp_path / "run")
+    assert len(metrics(tmp_path / "run")) == 1
+    assert JointEmbedding.load(tmp_path / "run" / "model")
+    assert "the loss is nan" in (tmp_path / "run" / "train.log").read_text()
+    monkeypatch.undo()
+    train(config_of(amides), tmp_path / "run", resume=True)
+    assert len(metrics(tmp_path / "run")) == 4
+
+
+def test_full_memory_says_which_setting_to_lower(amides: Path, tmp_path: Path):
+    error = RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 99 bytes")
+    with pytest.raises(TrainingError, match=r"out of memory: lower training\.batch_size \(now 50\)"):
+        train(config_of(amides), tmp_path / "run", callbacks=[StopAfter(0, error)])
+
+
+def test_training_stops_early_when_nothing_gets_better(amides: Path, tmp_path: Path):
+    settings = {"epochs": 6, "learning_rate": 0.0, "ema_decay": 0.0}
+    train(config_of(amides, training=settings, validation={"patience": 2}), tmp_path / "run")
+    assert len(metrics(tmp_path / "run")) == 3
+
+
+def test_candidates_can_come_from_a_file_and_be_withheld_from_the_negatives(amides: Path, tmp_path: Path):
+    from diptych.data.tables import read_columns
+
+    by_formula: dict[str, list[str]] = {}
+    rows = list(read_columns(amides / "structures.tsv.xz", ("inchikey_first_block", "smiles", "formula")))
+    for _, smiles, formula in rows:
+        by_formula.setdefault(formula, []).append(smiles)
+    lists = {block: by_formula[formula] for block, _, formula in rows}
+    (tmp_path / "candidates.json").write_text(json.dumps(lists))
+    path = str(tmp_path / "candidates.json")
+    lines: list[str] = []
+    train(
+        config_of(amides, validation={"candidates": path}, negatives={"withhold": [path]}, training={"epochs": 1}),
+        tmp_path / "run",
+        report=lines.append,
+    )
+    assert "0 further structures serve as hard negatives" in lines
+
+
+def test_a_folder_that_holds_a_run_is_not_overwritten(amides: Path, whole_run: Path):
+    with pytest.raises(TrainingError, match=r"whole already holds a run; go on with it by --resume"):
+        train(config_of(amides), whole_run)
+
+
+def test_there_must_be_a_checkpoint_to_resume(amides: Path, tmp_path: Path):
+    with pytest.raises(TrainingError, match=r"no checkpoint to resume from"):
+        train(config_of(amides), tmp_path / "run", resume=True)
+
+
+def test_a_run_is_not_resumed_with_another_configuration_or_without_its_record(
+    amides: Path, whole_run: Path, tmp_path: Path
+):
+    with pytest.raises(ConfigError, match=r"was started with training\.epochs = 4, now it is 5; train anew"):
+        train(config_of(amides, training={"epochs": 5}), whole_run, resume=True)
+    shutil.copytree(whole_run, tmp_path / "run")
+    (tmp_path / "run" / "config.json").write_text("{")
+    with pytest.raises(TrainingError, match=r"config\.json: cannot be read"):
+        train(config_of(amides), tmp_path / "run", resume=True)
+
+
+def test_a_run_is_not_resumed_on_other_data(amides: Path, whole_run: Path, tmp_path: Path):
+    run, data = tmp_path / "run", tmp_path / "data"
+    shutil.copytree(whole_run, run)
+    record = json.loads((run / "config.json").read_text())
+    record["digests"]["folds"] = "0"
+    (run / "config.json").write_text(json.dumps(record))
+    with pytest.raises(TrainingError, match=r"folds has changed since the run was started; train anew"):
+        train(config_of(amides), run, resume=True)
+    assert not data.exists()
+
+
+@pytest.mark.parametrize(
+    ("section", "values", "message"),
+    [
+        ("data", {"dataset": ""}, r"data\.dataset is not given"),
+        ("data", {"dataset": "/none.parquet"}, r"/none\.parquet: cannot be read as a dataset"),
+        ("data", {"folds": ""}, r"give one of data\.folds .* and data\.fold_column"),
+        ("data", {"folds": "", "fold_column": "fold_x"}, r"no column 'fold_x'"),
+        ("data", {"folds": "/none.tsv"}, r"/none\.tsv: cannot be read"),
+        ("data", {"train_folds": ["trian"]}, r"no spectrum in fold 'trian'; the folds are train, val"),
+        ("data", {"licences": ["GPL"]}, r"no spectrum of fold train is left after data\.licences and data\.exclude"),
+        ("data", {"exclude": "/none.txt"}, r"/none\.txt: cannot be read"),
+        ("data", {"structures": ""}, r"neither validation\.candidates nor data\.structures is given"),
+        ("validation", {"fold": "test"}, r"no spectrum in fold 'test'"),
+        ("validation", {"candidates": "/none.json"}, r"/none\.json: cannot be read"),
+    ],
+)
+def test_what_is_missing_is_named(amides: Path, tmp_path: Path, section: str, values: dict[str, Any], message: str):
+    with pytest.raises(DatasetError, match=message):
+        train(config_of(amides, **{section: values}), tmp_path / "run")
+
+
+def test_an_unknown_loss_is_a_config_error(amides: Path, tmp_path: Path):
+    with pytest.raises(ConfigError, match=r"info_nce.*did you mean 'info-nce'"):
+        train(config_of(amides, loss={"name": "info_nce"}), tmp_path / "run")
+
+
+def test_lists_of_one_are_no_validation(amides: Path, tmp_path: Path):
+    (tmp_path / "candidates.json").write_text(json.dumps({"AAAAAAAAAAAAAA": ["CCO"]}))
+    with pytest.raises(DatasetError, match=r"no spectrum of the validation fold 'val' has a list of two or more"):
+        train(config_of(amides, validation={"candidates": str(tmp_path / "candidates.json")}), tmp_path / "run")
+
+
+def test_more_devices_than_batches_are_refused(amides: Path):
+    from diptych.training.batches import TrainingData
+    from diptych.training.sampling import EpochSampler, Ragged
+
+    sampler = EpochSampler(
+        spectra_of=Ragged.from_owners(np.arange(4), n_owners=4),
+        negatives_of=Ragged.from_lists([[]] * 4),
+        batch_size=4,
+        n_negatives=0,
+        seed=0,
+    )
+    data = TrainingData(sampler, make=None, workers=0)
+    with pytest.raises(TrainingError, match=r"1 batches an epoch cannot be shared by 2 devices"):
+        data.steps_per_epoch(world_size=2)
