@@ -7,10 +7,9 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import typer
 
@@ -49,24 +48,11 @@ def annotate_command(
 
     Probabilities are conditional: they hold if the answer is one of the structures in the library.
     """
-    from diptych.annotation import Provenance, ScoreCalibration, annotate, parse_adducts, writing
-    from diptych.embedding import JointEmbedding
-
-    assumed = None if adducts is None else parse_adducts(_names(adducts))
-    embedding = JointEmbedding.load(model)
-    structures = _library(library, embedding)
-    settings: dict[str, Any] = {"ppm": ppm, "top": top, "adducts": assumed, "merge_by": merge_by}
-    provenance = Provenance.of(embedding, structures, spectra=spectra, **settings)
-    calibration = ScoreCalibration.from_metadata(embedding.metadata)
-    job = partial(annotate, library=structures, model=embedding, **settings)
-    with (
-        _interrupts() as interrupts,
-        writing(output, formats=_names(formats), provenance=provenance, calibration=calibration) as results,
-    ):
-        run = _annotate_files(spectra, job, results, interrupts)
-        if run.failures and not results.summary.n_answers:
-            raise run.failures[0]
-    _report(run, results, [output / f"annotations.{name}" for name in _names(formats)])
+    assumed = None if adducts is None else _names(adducts)
+    with _interrupts() as interrupts:
+        job = _Job.prepare(model, library, ppm=ppm, top=top, adducts=assumed, merge_by=merge_by)
+        run = job.run(spectra, output, formats=_names(formats), interrupts=interrupts)
+        _report(run, [output / f"annotations.{name}" for name in _names(formats)])
 
 
 def _names(text: str) -> list[str]:
@@ -97,59 +83,89 @@ class _Interrupts:
 @contextmanager
 def _interrupts() -> Iterator[_Interrupts]:
     interrupts = _Interrupts()
-    if threading.current_thread() is not threading.main_thread():
-        yield interrupts
-        return
-    before = signal.signal(signal.SIGINT, interrupts.on_signal)
+    is_main = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGINT, interrupts.on_signal) if is_main else None
     try:
         yield interrupts
+    except KeyboardInterrupt:
+        raise typer.Abort from None
     finally:
-        signal.signal(signal.SIGINT, before)
+        if is_main:
+            signal.signal(signal.SIGINT, before)
 
 
 @dataclass(kw_only=True)
 class _Run:
-    """What happened beside the results: the first answers, and what stopped the reading of a file."""
+    """What became of the files: the counts, the first answers, and what stopped the reading."""
 
+    summary: Summary
     shown: list[Annotation] = field(default_factory=list)
     failures: list[DiptychError] = field(default_factory=list)
     interrupted: bool = False
 
-
-def _annotate_files(
-    paths: list[Path], job: Callable[[Path], Iterator[Annotation]], results: Results, interrupts: _Interrupts
-) -> _Run:
-    run = _Run()
-    with _progress() as show:
-        for path in paths:
-            try:
-                _annotate_file(job(path), results, run, interrupts=interrupts, show=show)
-            except KeyboardInterrupt:
-                run.interrupted = True
-            except DiptychError as error:
-                run.failures.append(error)
-            if run.interrupted or (run.failures and isinstance(run.failures[-1], OutputError)):
-                break
-    # Finishing the files takes a moment and must not be cut either.
-    interrupts.held = True
-    results.complete = not (run.failures or run.interrupted)
-    return run
+    @property
+    def is_over(self) -> bool:
+        """Whether there is no point in going on to the next file."""
+        return self.interrupted or (bool(self.failures) and isinstance(self.failures[-1], OutputError))
 
 
-def _annotate_file(
-    answers: Iterator[Annotation],
-    results: Results,
-    run: _Run,
-    *,
-    interrupts: _Interrupts,
-    show: Callable[[Summary], None],
-) -> None:
-    for annotation in answers:
-        with interrupts.hold():
-            results.write(annotation)
-        if len(run.shown) < _N_SHOWN:
-            run.shown.append(annotation)
-        show(results.summary)
+@dataclass(frozen=True, kw_only=True)
+class _Job:
+    """A model, its library and the settings, ready to answer."""
+
+    model: JointEmbedding
+    library: StructureLibrary
+    settings: dict[str, Any]
+
+    @classmethod
+    def prepare(
+        cls, model: str | None, library: Path | None, *, adducts: list[str] | None, **settings: float | str | None
+    ) -> Self:
+        from diptych.annotation import parse_adducts
+        from diptych.embedding import JointEmbedding
+        from diptych.retrieval import StructureLibrary
+
+        assumed = parse_adducts(adducts)
+        embedding = JointEmbedding.load(model)
+        structures = _shipped_library(embedding) if library is None else StructureLibrary.load(library, model=embedding)
+        return cls(model=embedding, library=structures, settings={**settings, "adducts": assumed})
+
+    def run(self, paths: list[Path], folder: Path, *, formats: list[str], interrupts: _Interrupts) -> _Run:
+        """Answer files one after the other; one that cannot be read does not stop the others."""
+        from diptych.annotation import Provenance, ScoreCalibration, writing
+
+        provenance = Provenance.of(self.model, self.library, spectra=paths, **self.settings)
+        calibration = ScoreCalibration.from_metadata(self.model.metadata)
+        with writing(folder, formats=formats, provenance=provenance, calibration=calibration) as results:
+            run = _Run(summary=results.summary)
+            with _progress() as show:
+                for path in paths:
+                    try:
+                        self._run_file(path, results, run, interrupts=interrupts, show=show)
+                    except KeyboardInterrupt:
+                        run.interrupted = True
+                    except DiptychError as error:
+                        run.failures.append(error)
+                    if run.is_over:
+                        break
+            # Finishing the files takes a moment and must not be cut either.
+            interrupts.held = True
+            if run.failures and not run.summary.n_answers:
+                raise run.failures[0]
+            results.complete = not (run.failures or run.interrupted)
+        return run
+
+    def _run_file(
+        self, path: Path, results: Results, run: _Run, *, interrupts: _Interrupts, show: Callable[[Summary], None]
+    ) -> None:
+        from diptych.annotation import annotate
+
+        for annotation in annotate(path, self.library, model=self.model, **self.settings):
+            with interrupts.hold():
+                results.write(annotation)
+            if len(run.shown) < _N_SHOWN:
+                run.shown.append(annotation)
+            show(results.summary)
 
 
 @contextmanager
@@ -171,15 +187,12 @@ def _progress() -> Iterator[Callable[[Summary], None]]:
         yield show
 
 
-def _library(folder: Path | None, model: JointEmbedding) -> StructureLibrary:
+def _shipped_library(model: JointEmbedding) -> StructureLibrary:
     from rich.console import Console
     from rich.progress import Progress
 
     from diptych.annotation import shipped_library
-    from diptych.retrieval import StructureLibrary
 
-    if folder is not None:
-        return StructureLibrary.load(folder)
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("embedding the shipped structures, once", total=None, visible=False)
@@ -190,11 +203,11 @@ def _library(folder: Path | None, model: JointEmbedding) -> StructureLibrary:
         return shipped_library(model, workers=None, progress=show)
 
 
-def _report(run: _Run, results: Results, written: list[Path]) -> None:
+def _report(run: _Run, written: list[Path]) -> None:
     """Print the first answers and the summary; raise what stopped the run, if anything did."""
     from rich.console import Console
 
-    summary, console = results.summary, Console()
+    summary, console = run.summary, Console()
     if run.shown:
         console.print(_table(run.shown))
     if summary.n_answers > len(run.shown):
