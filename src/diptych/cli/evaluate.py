@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +14,7 @@ import typer
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from diptych.evaluation import Answers, Evaluation
+    from diptych.evaluation import Answers, Evaluation, MetricValue
     from diptych.evaluation.known import KnownSpectra
     from diptych.evaluation.lists import Questions
     from diptych.evaluation.selection import Selection
@@ -189,16 +190,21 @@ def _show(evaluation: Evaluation, output: Path) -> None:
 
 
 def _table(evaluation: Evaluation) -> Table:
+    from rich import box
     from rich.table import Table
 
     table = Table(
         title=f"{len(evaluation.queries):,} queries of {evaluation.n_molecules:,} molecules, lists of "
-        f"{evaluation.list_lengths.mean():.0f} on average; % by spectrum (95 % interval over molecules)"
+        f"{evaluation.list_lengths.mean():.0f} on average\n"
+        "% by spectrum, 95 % interval over molecules, ties against the target",
+        box=box.SIMPLE,
+        pad_edge=False,
+        collapse_padding=True,
     )
-    table.add_column("ranker")
+    table.add_column("ranker", overflow="fold")
     for name in _SHOWN_METRICS:
-        table.add_column(name.replace("hit_rate", "hit rate ").replace("mrr", "MRR"), justify="right")
-    table.add_column("@1 by molecule", justify="right")
+        table.add_column(name.replace("hit_rate", "").replace("mrr", "MRR"), justify="right")
+    table.add_column("@1 by\nmolecule", justify="right")
     for answers in (evaluation.answers, *evaluation.controls):
         table.add_row(*_cells(evaluation, answers), style="bold" if answers is evaluation.answers else None)
     return table
@@ -207,8 +213,12 @@ def _table(evaluation: Evaluation) -> Table:
 def _cells(evaluation: Evaluation, answers: Answers) -> list[str]:
     metrics = evaluation.metrics_of(answers)
     values = [metrics[name] for name in _SHOWN_METRICS]
-    shown = [f"{100 * v.spectrum:.1f} ({100 * v.low:.1f}-{100 * v.high:.1f})" for v in values]
-    return [answers.ranker, *shown, f"{100 * values[0].molecule:.1f}"]
+    return [answers.ranker, *map(_cell, values), f"{100 * values[0].molecule:.1f}"]
+
+
+def _cell(value: MetricValue) -> str:
+    shown = f"{100 * value.spectrum:.1f}"
+    return shown if math.isnan(value.low) else f"{shown}\n{100 * value.low:.1f}-{100 * value.high:.1f}"
 
 
 _REMARKS = {

@@ -1,0 +1,158 @@
+import csv
+import json
+import sys
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+
+import numpy as np
+import pytest
+
+from diptych.cli import main
+from diptych.molecules.structure import Structure
+
+# Each spectrum's precursor says how many carbons its molecule has, and so does the stand-in of a model.
+ETHANOL, PROPANOL, BUTANOL = "OCC", "OCCC", "OCCCC"
+MGF = """BEGIN IONS
+TITLE=first
+PEPMASS=47.0491
+CHARGE=1+
+SMILES=OCC
+2.0 100
+END IONS
+BEGIN IONS
+TITLE=second
+PEPMASS=61.0648
+CHARGE=1+
+SMILES=OCCC
+3.0 100
+END IONS
+BEGIN IONS
+TITLE=unknown
+PEPMASS=61.0648
+CHARGE=1+
+3.0 100
+END IONS
+"""
+LISTS = {"CCO": ["CCO", "C(O)C", "OCCC", "OCCCC"], "CCCO": ["CCO", "CCCO", "CC1"]}
+
+
+class CarbonCounter:
+    """Knows the number of carbons: the first peak's m/z says it, and the SMILES."""
+
+    name = "carbon-counter"
+    digest = "c0ffee"
+
+    def encode_spectra(self, spectra, *, blind=False):
+        return np.eye(8, dtype=np.float32)[[0 if blind else int(spectrum.mz[0]) for spectrum in spectra]]
+
+    def encode_structures(self, structures):
+        return np.eye(8, dtype=np.float32)[[structure.smiles.count("C") for structure in structures]]
+
+
+@pytest.fixture(autouse=True)
+def stand_in(monkeypatch: pytest.MonkeyPatch):
+    module = ModuleType("diptych.embedding")
+    module.JointEmbedding = SimpleNamespace(load=lambda _: CarbonCounter())
+    monkeypatch.setitem(sys.modules, "diptych.embedding", module)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "s.mgf").write_text(MGF)
+    (tmp_path / "lists.json").write_text(json.dumps(LISTS))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["diptych", "evaluate", *arguments])
+    try:
+        main.run()
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    return 0
+
+
+def test_a_model_is_judged_beside_its_controls(folder: Path, monkeypatch, capsys):
+    options = ["--model", "any", "--spectra", "s.mgf", "--candidates", "lists.json", "--bootstrap", "20"]
+    assert run(monkeypatch, *options) == 0
+    report = json.loads((folder / "report.json").read_text())
+    assert (report["model"], report["queries"], report["molecules"]) == ("carbon-counter", 2, 2)
+    assert report["list_length"] == 3
+    assert report["metrics"]["hit_rate@1"]["spectrum"] == 1
+    assert list(report["controls"]) == ["random", "spectrum_blind", "shuffled_spectra", "precursor_mass"]
+    # No molecule has 0 carbons: asked blind all candidates tie, against the target.
+    assert report["controls"]["spectrum_blind"]["hit_rate@1"]["spectrum"] == 0
+    assert report["controls"]["shuffled_spectra"]["hit_rate@1"]["spectrum"] == 0
+    said = report["provenance"]
+    assert (said["model_digest"], said["lists_keyed_by"]) == ("c0ffee", "target SMILES")
+    assert said["spectra_without_structure"] == 1
+    assert said["counts"]["duplicate_candidates_removed"] == 1
+    assert said["counts"]["unparsed_candidates"] == 1
+    shown = capsys.readouterr().out
+    for text in ("carbon-counter", "spectrum_blind", "1 spectra name no structure", "keyed by target SMILES"):
+        assert text in shown
+
+
+def test_ranks_stand_beside_the_report_named_by_the_user(folder: Path, monkeypatch):
+    options = ["--spectra", "s.mgf", "--candidates", "lists.json", "--bootstrap", "5", "-o", "deep/name.json"]
+    assert run(monkeypatch, *options) == 0
+    with (folder / "deep" / "name.ranks.tsv").open() as file:
+        rows = list(csv.DictReader(file, delimiter="\t"))
+    assert [(row["query"], row["rank"], row["n_candidates"]) for row in rows] == [
+        ("first", "1", "3"),
+        ("second", "1", "3"),
+    ]
+
+
+def test_only_the_spectra_of_a_fold_are_asked(folder: Path, monkeypatch, capsys):
+    (folder / "folds.csv").write_text("accession,fold\nfirst,test\nsecond,train\nabsent,test\n")
+    options = ["--spectra", "s.mgf", "--candidates", "lists.json", "--accessions", "folds.csv", "--fold", "test"]
+    assert run(monkeypatch, *options) == 0
+    report = json.loads((folder / "report.json").read_text())
+    assert report["queries"] == 1
+    assert report["provenance"]["absent_accessions"] == 1
+    # One molecule: neither another's spectrum nor an interval.
+    assert "shuffled_spectra" not in report["controls"]
+    assert "accessions of the fold are not in the file" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("by", "length"), [("formula", 1), ("mass", 3)])
+def test_candidates_are_drawn_from_a_library(folder: Path, monkeypatch, by: str, length: int):
+    structures = [Structure.from_smiles(smiles) for smiles in (ETHANOL, PROPANOL, BUTANOL)]
+    library = SimpleNamespace(
+        window=lambda mass, half_width: slice(0, 3),
+        formula_rows=lambda formula: np.flatnonzero([s.formula == formula for s in structures]),
+        structures=lambda rows: [structures[row] for row in rows],
+    )
+    monkeypatch.setattr("diptych.retrieval.StructureLibrary", SimpleNamespace(load=lambda _: library), raising=False)
+    assert run(monkeypatch, "--spectra", "s.mgf", "--library", "lib", "--by", by, "--bootstrap", "5") == 0
+    report = json.loads((folder / "report.json").read_text())
+    assert report["list_length"] == length
+    assert report["metrics"]["hit_rate@1"]["spectrum"] == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "message"),
+    [
+        (["--spectra", "s.mgf"], 2, "either --candidates FILE or --library DIR"),
+        (["--spectra", "s.mgf", "--candidates", "a", "--library", "b"], 2, "either --candidates FILE or --library DIR"),
+        (["--spectra", "none.mgf", "--candidates", "lists.json"], 2, "none.mgf"),
+        (["--spectra", "s.mgf", "--candidates", "lists.json", "--accessions", "x.tsv"], 2, "--accessions needs --fold"),
+        (["--spectra", "s.mgf", "--candidates", "lists.json", "--fold", "test"], 2, "COLUMN=NAME with a dataset"),
+        (["--spectra", "s.mgf", "--candidates", "none.json"], 1, "diptych: none.json: cannot be read"),
+        (["--spectra", "s.mgf", "--candidates", "s.mgf"], 1, "expected candidate lists as JSON"),
+        (["--spectra", "s.mgf", "--candidates", "other.json"], 1, "no candidate list belongs to any of 2 spectra"),
+        (["--spectra", "lists.json", "--candidates", "lists.json"], 1, "diptych: "),
+        (["--spectra", "s.mgf", "--candidates", "lists.json", "--min-list-length", "9"], 1, "no query to evaluate: 2"),
+        (["--spectra", "s.mgf", "--candidates", "lists.json", "-o", "taken"], 1, "cannot be written"),
+    ],
+)
+def test_bad_input_is_one_clear_line(folder: Path, monkeypatch, capfd, options: list[str], code: int, message: str):
+    (folder / "taken" / "inside").mkdir(parents=True)
+    (folder / "other.json").write_text('{"c1ccccc1": ["C"]}')
+    assert run(monkeypatch, *options) == code
+    error = capfd.readouterr().err
+    assert message in " ".join(error.replace("│", " ").split())
+    assert code == 2 or len(error.splitlines()) == 1
+    assert "Traceback" not in error
