@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+_EXTRA = ("lightning", "matplotlib")
+
 
 def train_command(
     config: Annotated[
@@ -21,15 +23,19 @@ def train_command(
     ] = False,
 ) -> None:
     """Train a joint embedding of spectra and structures."""
+    from rich.console import Console
+
+    from diptych.errors import TrainingError
     from diptych.training.config import read_config
 
     settings = read_config(config, overrides=overrides or [])
-
-    from rich.console import Console
-
-    from diptych.training.progress import TrainingProgress
-    from diptych.training.trainer import train
-
+    try:
+        from diptych.training.progress import TrainingProgress
+        from diptych.training.trainer import train
+    except ModuleNotFoundError as error:
+        if error.name not in _EXTRA:
+            raise
+        raise TrainingError(f"training needs the package {error.name}: pip install 'diptych[train]'") from error
     console = Console(stderr=True)
     result = train(
         settings,

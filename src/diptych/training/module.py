@@ -96,7 +96,7 @@ class ContrastiveModule(lightning.LightningModule):
         return torch.optim.AdamW([g for g in groups if g["params"]], lr=self.settings.learning_rate)
 
     def on_train_batch_start(self, batch: TrainingBatch, batch_idx: int) -> None:
-        """Seed this step, so that a resumed run draws what an uninterrupted one would have, and set its learning rate."""
+        """Set the learning rate of this step, and its seed: a resumed run draws what one never stopped would have."""
         torch.manual_seed(_step_seed(self.settings.seed, self.global_step, self.global_rank))
         n_steps = self.settings.epochs * self.steps_per_epoch
         factor = learning_rate_factor(
