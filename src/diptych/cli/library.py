@@ -52,9 +52,9 @@ def build_command(
                 source_column=source_column,
                 licence_column=licence_column,
             )
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         typer.echo(f"{output}: stopped; the same command goes on after the parts that are finished", err=True)
-        raise
+        raise typer.Abort from stop
     _print_table("Library built", _build_summary(description, output))
 
 

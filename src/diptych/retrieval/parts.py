@@ -64,6 +64,7 @@ class PartStore:
         text = json.dumps(dict(key), indent=2, sort_keys=True)
         if not manifest.is_file() or manifest.read_text(encoding="utf-8", errors="replace") != text:
             shutil.rmtree(folder, ignore_errors=True)
+            _make(folder)
             with replacing(manifest) as temporary:
                 temporary.write_text(text, encoding="utf-8")
         n_parts = n_rows = 0
@@ -129,6 +130,13 @@ def _batch(chunk: StandardisedChunk) -> pa.RecordBatch:
     )
     arrays = [pa.array(column, type=entry.type) for column, entry in zip(columns, TABLE_SCHEMA, strict=True)]
     return pa.record_batch(arrays, schema=TABLE_SCHEMA)
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be made: {error.strerror or error}") from error
 
 
 def _read_json(path: Path) -> dict[str, Any]:
