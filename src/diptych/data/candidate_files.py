@@ -1,0 +1,55 @@
+"""Candidate lists on disk: JSON, plain or packed, of MassSpecGym's form ``{key: [SMILES, ...]}``."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import json
+import lzma
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from diptych.data.tables import DAMAGED, open_text
+from diptych.errors import DatasetError
+from diptych.files import replacing
+
+_PACKERS: dict[str, Callable[[bytes], bytes]] = {".gz": gzip.compress, ".xz": lzma.compress, ".bz2": bz2.compress}
+
+
+def read_candidate_file(path: Path) -> dict[str, list[str]]:
+    """Return key -> candidate SMILES as written, duplicates included, in the file's order.
+
+    The keys are what the file chose: SMILES of the targets as in MassSpecGym, identifiers of spectra, or first blocks.
+    The file may be packed by gzip, xz or bzip2.
+
+    Raises
+    ------
+    DatasetError
+        The file is missing, damaged, empty, or not of this form.
+    """
+    try:
+        with open_text(path) as stream:
+            content: Any = json.load(stream)
+    except (*DAMAGED, ValueError, RecursionError) as error:
+        raise DatasetError(f"{path}: cannot be read: {error}; expected candidate lists as JSON") from error
+    if not isinstance(content, dict) or not content:
+        raise DatasetError(f"{path}: expected a JSON object {{key: [SMILES, ...]}} with at least one key")
+    for key, smiles in content.items():
+        if not isinstance(smiles, list) or not all(isinstance(text, str) for text in smiles):
+            raise DatasetError(f"{path}: the value of {key!r} is no list of SMILES")
+    return content
+
+
+def write_candidate_file(lists: Mapping[str, Sequence[str]], path: Path) -> None:
+    """Write candidate lists as JSON, packed as the suffix of the path says.
+
+    Raises
+    ------
+    OutputError
+        The file cannot be written.
+    """
+    text = json.dumps({key: list(smiles) for key, smiles in lists.items()}, separators=(",", ":"))
+    pack = _PACKERS.get(path.suffix.lower(), bytes)
+    with replacing(path) as temporary:
+        temporary.write_bytes(pack(text.encode()))
