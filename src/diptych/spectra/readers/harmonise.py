@@ -37,7 +37,7 @@ def build_spectrum(
     mz, intensity
         Of shape (n_peaks,), Th and arbitrary units; unsorted and unusable peaks are allowed.
     path, line
-        Where the record begins, for messages.
+        Where the record begins, for messages; line 0 where there are no lines.
     ordinal
         Number of the record in the file, from 1; its identifier where the record has none.
 
@@ -75,7 +75,8 @@ def build_spectrum(
             metadata=metadata,
         )
     except (SpectrumError, ValueError) as error:
-        raise ReadError(f"{path}, line {line}, spectrum {identifier!r}: {error}") from error
+        place = f"line {line}, " if line else ""
+        raise ReadError(f"{path}, {place}spectrum {identifier!r}: {error}") from error
 
 
 def harmonise_keys(raw: Mapping[str, str]) -> dict[str, str]:
