@@ -13,10 +13,11 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from diptych.errors import TrainingError
+from diptych.training.augmentation import augmented
 
 if TYPE_CHECKING:
-    from diptych.embedding import JointEmbedding
     from diptych.spectra.spectrum import Spectrum
+    from diptych.training.config import AugmentationConfig
     from diptych.training.sampling import BatchPlan, EpochSampler
 
 
@@ -61,20 +62,25 @@ class BatchMaker:
         All training spectra.
     features
         Of all structures, as the structure tower's featuriser makes them.
+    augmentation
+        How each spectrum is varied.
     collate_spectra, collate_structures
         Of the two towers.
     """
 
     spectra: Sequence[Spectrum]
     features: Any
+    augmentation: AugmentationConfig
     collate_spectra: Any
     collate_structures: Any
 
     def __call__(self, plan: BatchPlan) -> TrainingBatch:
         """Return the batch that a plan describes."""
         rows = np.concatenate([plan.molecules, plan.negatives])
+        rng = np.random.default_rng(plan.seed)
+        spectra = [augmented(self.spectra[row], self.augmentation, rng=rng) for row in plan.spectra]
         return TrainingBatch(
-            spectra=self.collate_spectra([self.spectra[row] for row in plan.spectra]),
+            spectra=self.collate_spectra(spectra),
             structures=self.collate_structures(self.features.take(rows)),
             owner=torch.from_numpy(plan.owner),
             n_molecules=len(plan.molecules),
@@ -133,13 +139,3 @@ class TrainingData(lightning.LightningDataModule):
         steps = self.steps_per_epoch(world_size=trainer.world_size)
         plans = self.sampler.epoch(trainer.current_epoch)[trainer.global_rank :: trainer.world_size][:steps]
         return DataLoader(_EpochBatches(plans, self.make), batch_size=None, shuffle=False, num_workers=self.workers)
-
-
-def batch_maker(model: JointEmbedding, spectra: Sequence[Spectrum], features: Any) -> BatchMaker:  # noqa: ANN401
-    """Return the maker of batches for the towers of a model."""
-    return BatchMaker(
-        spectra=spectra,
-        features=features,
-        collate_spectra=model.spectrum_encoder.collate,
-        collate_structures=model.structure_encoder.collate,
-    )

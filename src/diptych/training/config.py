@@ -73,6 +73,22 @@ class DataConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AugmentationConfig:
+    """How training spectra are varied each time they are drawn; validation spectra never are.
+
+    Attributes
+    ----------
+    peak_dropout
+        Mean share of peaks left out; for each spectrum a share is drawn between 0 and twice this. The strongest stays.
+    intensity_noise
+        Standard deviation of the natural logarithm of a random factor on each intensity.
+    """
+
+    peak_dropout: float = _setting(0.0, minimum=0.0, maximum=0.5)
+    intensity_noise: float = _setting(0.0, minimum=0.0, maximum=2.0)
+
+
+@dataclass(frozen=True, kw_only=True)
 class NegativesConfig:
     """Hard negatives: other structures of the target's formula.
 
@@ -203,6 +219,7 @@ class RunConfig:
 
     model: ModelConfig = field(default_factory=ModelConfig)
     data: DataConfig = field(default_factory=DataConfig)
+    augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
     negatives: NegativesConfig = field(default_factory=NegativesConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -73,12 +74,15 @@ class BatchPlan:
         int64, of shape (n_negatives,): rows of the structure table; none is a molecule of this batch.
     owner
         int64, of shape (n_negatives,): position in ``molecules`` for which each negative was drawn.
+    seed
+        Of whatever else is random about the batch.
     """
 
     molecules: NDArray[np.int64]
     spectra: NDArray[np.int64]
     negatives: NDArray[np.int64]
     owner: NDArray[np.int64]
+    seed: tuple[int, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,34 +128,34 @@ class EpochSampler:
         )
         spectra = self.spectra_of.values[chosen]
         negatives = self.negatives_of.shuffled(rng)
-        in_batch = np.zeros(self._n_structures, dtype=bool)
-        return list(
-            self._batches(np.array_split(order, self.n_batches), spectra, negatives=negatives, in_batch=in_batch)
-        )
+        return [
+            self._batch(molecules, spectra[molecules], negatives=negatives, seed=(self.seed, number, index))
+            for index, molecules in enumerate(np.array_split(order, self.n_batches))
+        ]
 
-    @property
-    def _n_structures(self) -> int:
-        return max(len(self.spectra_of), int(self.negatives_of.values.max(initial=-1)) + 1)
-
-    def _batches(
+    def _batch(
         self,
-        groups: list[NDArray[np.int64]],
+        molecules: NDArray[np.int64],
         spectra: NDArray[np.int64],
         *,
         negatives: Ragged,
-        in_batch: NDArray[np.bool_],
-    ) -> Iterator[BatchPlan]:
-        for molecules in groups:
-            in_batch[molecules] = True
-            drawn = [negatives[m][~in_batch[negatives[m]]][: self.n_negatives] for m in molecules]
-            in_batch[molecules] = False
-            flat = Ragged.from_lists(drawn)
-            yield BatchPlan(
-                molecules=molecules,
-                spectra=spectra[molecules],
-                negatives=flat.values,
-                owner=np.repeat(np.arange(len(molecules)), flat.lengths),
-            )
+        seed: tuple[int, ...],
+    ) -> BatchPlan:
+        in_batch = np.zeros(self._n_structures, dtype=bool)
+        in_batch[molecules] = True
+        lists = [negatives[molecule] for molecule in molecules]
+        drawn = Ragged.from_lists([rows[~in_batch[rows]][: self.n_negatives] for rows in lists])
+        return BatchPlan(
+            molecules=molecules,
+            spectra=spectra,
+            negatives=drawn.values,
+            owner=np.repeat(np.arange(len(molecules)), drawn.lengths),
+            seed=seed,
+        )
+
+    @cached_property
+    def _n_structures(self) -> int:
+        return max(len(self.spectra_of), int(self.negatives_of.values.max(initial=-1)) + 1)
 
 
 def negatives_by_formula(

@@ -22,7 +22,7 @@ import diptych
 from diptych.embedding import JointEmbedding
 from diptych.errors import ConfigError, TrainingError
 from diptych.files import replacing
-from diptych.training.batches import TrainingData, batch_maker
+from diptych.training.batches import BatchMaker, TrainingData
 from diptych.training.checkpoint import SafetensorsCheckpointIO
 from diptych.training.config import RunConfig
 from diptych.training.finishing import TrainingResult, finish
@@ -111,9 +111,14 @@ def _fit(
     callbacks: Sequence[Callback],
 ) -> None:
     spectra = prepared.corpus.without_peaks() if config.training.blind else prepared.corpus.spectra
-    data = TrainingData(
-        prepared.sampler, batch_maker(model, spectra, prepared.table.features), workers=config.data.workers
+    make = BatchMaker(
+        spectra=spectra,
+        features=prepared.table.features,
+        augmentation=config.augmentation,
+        collate_spectra=model.spectrum_encoder.collate,
+        collate_structures=model.structure_encoder.collate,
     )
+    data = TrainingData(prepared.sampler, make, workers=config.data.workers)
     validate = prepared.validation.measure if prepared.validation else None
     recorder = EpochRecorder(
         folder, validate, config.validation, on_epoch=lambda row: say(epoch_line(row, n_epochs=config.training.epochs))
