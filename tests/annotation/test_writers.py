@@ -77,7 +77,7 @@ def test_both_files_hold_every_answer(tmp_path: Path):
     assert [item["spectra"] for item in stored["annotations"]] == [["s1"], ["s2"]]
     assert stored["annotations"][0]["candidates"][0]["inchikey_first_block"] == "RZVAJINKPMORJF"
     assert stored["summary"] == {
-        "spectra": 2, "answers": 2, "annotated": 1, "not_annotated": {"no peaks": 1}, "notes": {}
+        "spectra": 2, "answers": 2, "annotated": 1, "unreadable": 0, "not_annotated": {"no peaks": 1}, "notes": {}
     }  # fmt: skip
     assert stored["complete"] is True
 

@@ -80,3 +80,8 @@ class Annotation:
     def is_annotated(self) -> bool:
         """Whether there is at least one candidate."""
         return bool(self.candidates)
+
+    @property
+    def is_unreadable(self) -> bool:
+        """Whether it stands for a record of a file that could not be read as a spectrum."""
+        return not self.identifiers

@@ -22,6 +22,8 @@ class Summary:
         Answers; fewer than spectra where spectra of one feature were merged.
     n_annotated
         Answers with at least one candidate.
+    n_unreadable
+        Answers to records that could not be read.
     not_annotated, notes
         Number of answers for each category of reason, without and with candidates.
     """
@@ -29,6 +31,7 @@ class Summary:
     n_spectra: int = 0
     n_answers: int = 0
     n_annotated: int = 0
+    n_unreadable: int = 0
     not_annotated: Counter[str] = field(default_factory=Counter)
     notes: Counter[str] = field(default_factory=Counter)
     _started: float = field(default_factory=time.perf_counter)
@@ -38,6 +41,7 @@ class Summary:
         self.n_spectra += max(1, len(annotation.identifiers))
         self.n_answers += 1
         self.n_annotated += annotation.is_annotated
+        self.n_unreadable += annotation.is_unreadable
         if annotation.reason:
             counts = self.notes if annotation.is_annotated else self.not_annotated
             counts[annotation.reason.partition(":")[0]] += 1
@@ -58,6 +62,7 @@ class Summary:
             "spectra": self.n_spectra,
             "answers": self.n_answers,
             "annotated": self.n_annotated,
+            "unreadable": self.n_unreadable,
             "not_annotated": dict(self.not_annotated.most_common()),
             "notes": dict(self.notes.most_common()),
         }

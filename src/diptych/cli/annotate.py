@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import typer
 
-from diptych.errors import DiptychError, OutputError
+from diptych.errors import DiptychError, OutputError, ReadError
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -101,12 +101,30 @@ class _Run:
     summary: Summary
     shown: list[Annotation] = field(default_factory=list)
     failures: list[DiptychError] = field(default_factory=list)
+    first_unreadable: str = ""
     interrupted: bool = False
 
     @property
     def is_over(self) -> bool:
         """Whether there is no point in going on to the next file."""
         return self.interrupted or (bool(self.failures) and isinstance(self.failures[-1], OutputError))
+
+    def note(self, annotation: Annotation) -> None:
+        """Keep what is shown of an answer."""
+        if len(self.shown) < _N_SHOWN:
+            self.shown.append(annotation)
+        if annotation.is_unreadable and not self.first_unreadable:
+            self.first_unreadable = annotation.reason
+
+    def problem(self) -> DiptychError:
+        """Return what kept files from being read to their end, records from being read, or all from an answer."""
+        if self.failures:
+            return type(self.failures[0])("; ".join(str(failure) for failure in self.failures))
+        if self.summary.n_unreadable == 1:
+            return ReadError(self.first_unreadable)
+        if self.summary.n_unreadable:
+            return ReadError(f"{self.summary.n_unreadable:,} records cannot be read; first, {self.first_unreadable}")
+        return DiptychError(f"no spectrum could be annotated: {_counts(self.summary.not_annotated) or 'none was read'}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,8 +168,8 @@ class _Job:
                         break
             # Finishing the files takes a moment and must not be cut either.
             interrupts.held = True
-            if run.failures and not run.summary.n_answers:
-                raise run.failures[0]
+            if not run.interrupted and run.summary.n_answers == run.summary.n_unreadable:
+                raise run.problem()
             results.complete = not (run.failures or run.interrupted)
         return run
 
@@ -163,8 +181,7 @@ class _Job:
         for annotation in annotate(path, self.library, model=self.model, **self.settings):
             with interrupts.hold():
                 results.write(annotation)
-            if len(run.shown) < _N_SHOWN:
-                run.shown.append(annotation)
+            run.note(annotation)
             show(results.summary)
 
 
@@ -216,12 +233,8 @@ def _report(run: _Run, written: list[Path]) -> None:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     if run.interrupted:
         raise KeyboardInterrupt
-    if run.failures:
-        raise type(run.failures[0])("; ".join(str(failure) for failure in run.failures))
-    if not summary.n_annotated:
-        raise DiptychError(
-            f"no spectrum could be annotated: {_counts(summary.not_annotated) or 'no spectra were read'}"
-        )
+    if run.failures or summary.n_unreadable or not summary.n_annotated:
+        raise run.problem()
 
 
 def _table(annotations: list[Annotation]) -> Table:
