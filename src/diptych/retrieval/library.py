@@ -180,7 +180,7 @@ class StructureLibrary:
             The query is not a finite vector of the library's length, or one half of the window is missing.
         """
         if neutral_mass is None and half_width_da is None:
-            return self.search_many(np.asarray(query_vector)[None], top=top)[0]
+            return best_hits(self.scores(query_vector, slice(None)), top=top)
         if neutral_mass is None or half_width_da is None:
             raise LibraryError("a mass window needs a neutral_mass and a half_width_da; got only one of them")
         rows = self.window(neutral_mass, half_width_da)
