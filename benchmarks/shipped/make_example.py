@@ -35,7 +35,6 @@ KEPT_METADATA = (
     "instrument",
     "collision_energy",
     "license",
-    "author",
     "authors",
     "copyright",
     "publication",
