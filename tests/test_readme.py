@@ -1,3 +1,4 @@
+import ast
 import re
 import shlex
 from collections.abc import Iterator
@@ -10,7 +11,12 @@ from diptych.cli.main import app
 
 ROOT = Path(__file__).parents[1]
 EXAMPLE = ROOT / "src" / "diptych" / "shipped" / "example.mgf"
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+README = ROOT / "README.md"
+OTHER_PAGES = [
+    ROOT / "CONTRIBUTING.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+    *sorted((ROOT / "benchmarks").glob("*.md")),
+]
 STRUCTURES = """smiles,name
 COc1cc(Cc2cnc(N)nc2N)cc(OC)c1OC,trimethoprim
 CCC(=O)C(CC(C)N(C)C)(c1ccccc1)c1ccccc1,methadone
@@ -18,21 +24,24 @@ CCCCCc1cc(O)c2c(c1)OC(C)(C)C1CCC(C)=CC21,tetrahydrocannabinol
 """
 
 
-def blocks(*languages: str) -> Iterator[object]:
+def blocks(pages: list[Path], *languages: str) -> Iterator[object]:
     """Yield the fenced blocks of the pages that are in one of the languages."""
-    for page in PAGES:
+    for page in pages:
         for number, found in enumerate(re.finditer(r"^```(\w*)\n(.*?)^```$", page.read_text(), re.M | re.S), start=1):
             if found[1] in languages:
                 yield pytest.param(found[2], id=f"{page.name}-{number}")
 
 
 def shell_commands(block: str) -> list[list[str]]:
-    commands = [shlex.split(line, comments=True) for line in block.replace("\\\n", " ").splitlines()]
+    """Return the words of each command; where there are prompts, the lines without one are output."""
+    lines = block.replace("\\\n", " ").splitlines()
+    prompted = [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
+    commands = [shlex.split(line, comments=True) for line in prompted or lines]
     return [command for command in commands if command]
 
 
-@pytest.mark.parametrize("block", blocks("python"))
-def test_python_blocks_run(block: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture):
+@pytest.mark.parametrize("block", blocks([README], "python"))
+def test_the_readme_runs(block: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture):
     monkeypatch.chdir(tmp_path)
     ions = EXAMPLE.read_text(encoding="utf-8").split("END IONS\n")
     wanted = [ion for ion in ions if re.search("AU158303|EA019904|EA282805", ion)]
@@ -43,7 +52,14 @@ def test_python_blocks_run(block: str, tmp_path: Path, monkeypatch: pytest.Monke
     assert all(name in printed for name in ("trimethoprim", "methadone", "tetrahydrocannabinol"))
 
 
-@pytest.mark.parametrize("block", blocks("sh", "bash"))
+@pytest.mark.parametrize("block", blocks(OTHER_PAGES, "python"))
+def test_the_other_pages_import_what_exists(block: str):
+    imports = [node for node in ast.parse(block).body if isinstance(node, ast.Import | ast.ImportFrom)]
+    assert imports
+    exec(compile(ast.Module(imports, []), "page", "exec"), {})  # noqa: S102 - the blocks are the project's own
+
+
+@pytest.mark.parametrize("block", blocks([README, *OTHER_PAGES], "sh", "bash", "console"))
 def test_shell_blocks_name_commands_that_exist(block: str):
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.M))
     for command in shell_commands(block):
