@@ -147,6 +147,12 @@ def test_spectra_of_one_feature_are_merged_on_request(command: Command, library:
     assert "annotated 2 of 2 features from 3 spectra" in outcome.out
 
 
+def test_a_key_that_no_spectra_share_is_said(command: Command, library: Path, tmp_path: Path):
+    (tmp_path / "a.mgf").write_text(mgf({"FEATURE_ID": 5}, {"FEATURE_ID": 6}))
+    outcome = command(tmp_path / "a.mgf", "--library", library, "--merge-by", "featureid")
+    assert "no two spectra share featureid: each was answered alone" in outcome.out
+
+
 def test_several_files_go_into_one_table_and_a_bad_one_does_not_stop_the_others(
     command: Command, library: Path, tmp_path: Path
 ):

@@ -56,9 +56,9 @@ def annotate(
     batch_size
         Number of spectra embedded at once; memory grows with it, not with the number of spectra.
 
-    Returns
-    -------
-    Iterator of Annotation
+    Yields
+    ------
+    Annotation
         One for each spectrum (or feature), and one for each record of the file that cannot be read.
 
     Raises
@@ -71,11 +71,6 @@ def annotate(
         The library was embedded by another model.
     ReadError
         While iterating: the file cannot be read, or not to its end; what was read before is answered first.
-
-    Examples
-    --------
-    >>> library = StructureLibrary.load("library")  # doctest: +SKIP
-    >>> [a.candidates[0].structure.name for a in annotate("spectra.mgf", library)]  # doctest: +SKIP
     """
     if not (ppm > 0 and np.isfinite(ppm) and top > 0 and batch_size > 0):
         raise ConfigError(f"ppm={ppm}, top={top}, batch_size={batch_size}; expected positive numbers")
@@ -86,10 +81,9 @@ def annotate(
         search=CandidateSearch(library=library, calibration=calibration, ppm=ppm, top=top),
         embedding=embedding,
         batch_size=batch_size,
-        source="" if not isinstance(spectra, (str, Path)) else Path(spectra).name,
+        source=Path(spectra).name if isinstance(spectra, (str, Path)) else "",
     )
-    records = _records(Path(spectra)) if isinstance(spectra, (str, Path)) else spectra
-    return job.merged_answers(records, merge_by.lower()) if merge_by else job.answers(records)
+    return job.merged_answers(_records(spectra), merge_by.lower()) if merge_by else job.answers(_records(spectra))
 
 
 def parse_adducts(adducts: Sequence[Adduct | str] | None) -> tuple[Adduct, ...] | None:
@@ -115,8 +109,12 @@ def _embedding(model: JointEmbedding | Path | str | None, library: StructureLibr
     return embedding
 
 
-def _records(path: Path) -> Iterator[Record]:
-    """Yield the spectra of a file, and an annotation for each record that cannot be read."""
+def _records(spectra: Iterable[Spectrum] | Path | str) -> Iterator[Record]:
+    """Yield spectra; of a file also an annotation for each record that cannot be read."""
+    if not isinstance(spectra, (str, Path)):
+        yield from spectra
+        return
+    path = Path(spectra)
     problems: list[ReadError] = []
     for spectrum in read_spectra(path, on_problem=problems.append):
         yield from _unreadable(problems, source=path.name)

@@ -52,7 +52,7 @@ def annotate_command(
     with _interrupts() as interrupts:
         job = _Job.prepare(model, library, ppm=ppm, top=top, adducts=assumed, merge_by=merge_by)
         run = job.run(spectra, output, formats=_names(formats), interrupts=interrupts)
-        _report(run, [output / f"annotations.{name}" for name in _names(formats)])
+        _report(run, [output / f"annotations.{name}" for name in _names(formats)], merge_by=merge_by)
 
 
 def _names(text: str) -> list[str]:
@@ -220,7 +220,7 @@ def _shipped_library(model: JointEmbedding) -> StructureLibrary:
         return shipped_library(model, workers=None, progress=show)
 
 
-def _report(run: _Run, written: list[Path]) -> None:
+def _report(run: _Run, written: list[Path], *, merge_by: str | None) -> None:
     """Print the first answers and the summary; raise what stopped the run, if anything did."""
     from rich.console import Console
 
@@ -231,6 +231,8 @@ def _report(run: _Run, written: list[Path]) -> None:
         console.print(f"... and {summary.n_answers - len(run.shown):,} more", markup=False, highlight=False)
     for line in _summary_lines(summary, written):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
+    if merge_by and summary.n_answers == summary.n_spectra:
+        console.print(f"no two spectra share {merge_by}: each was answered alone", markup=False, highlight=False)
     if run.interrupted:
         raise KeyboardInterrupt
     if run.failures or summary.n_unreadable or not summary.n_annotated:
