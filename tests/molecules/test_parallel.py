@@ -1,5 +1,8 @@
 import os
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -110,7 +113,7 @@ def die(mols: Sequence[Chem.Mol]) -> None:
 
 
 def test_a_dead_worker_is_an_error_that_names_the_rows():
-    with pytest.raises(StructureError, match="a worker process died near rows 2 to 5: out of memory, killed"):
+    with pytest.raises(StructureError, match="a worker process died near rows 2 to 5: out of memory or killed"):
         list(standardise_rows(rows_of(SMILES), featuriser=die, workers=2, chunk_size=4))
 
 
@@ -118,10 +121,42 @@ def test_there_is_at_least_one_worker():
     assert available_workers() >= 1
 
 
-def test_workers_load_no_torch():
-    import subprocess
-    import sys
+SCRIPT = """
+import sys, types
+print("the script runs")
+from diptych.molecules import StructureRow, standardise_rows
+rows = [StructureRow(row_number=n, smiles="CCO") for n in range(9)]
+print(sum(len(chunk) for chunk in standardise_rows(rows, workers=2, chunk_size=2)))
+print(sys.modules["__main__"].__dict__ is globals())
+"""
 
+
+def test_a_script_needs_no_guard_and_is_not_run_again_by_the_workers(tmp_path: Path):
+    (tmp_path / "script.py").write_text(SCRIPT)
+    done = subprocess.run([sys.executable, tmp_path / "script.py"], capture_output=True, text=True, check=True)
+    assert done.stdout.split("\n") == ["the script runs", "9", "True", ""]
+
+
+GUARDED = """
+from diptych.molecules import StructureRow, standardise_rows
+
+class Lengths:
+    def __call__(self, mols):
+        return [mol.GetNumAtoms() for mol in mols]
+
+if __name__ == "__main__":
+    rows = [StructureRow(row_number=n, smiles="CCO") for n in range(3)]
+    print([chunk.features for chunk in standardise_rows(rows, featuriser=Lengths(), workers=2, chunk_size=2)])
+"""
+
+
+def test_a_featuriser_of_the_script_itself_is_found_by_the_workers(tmp_path: Path):
+    (tmp_path / "script.py").write_text(GUARDED)
+    done = subprocess.run([sys.executable, tmp_path / "script.py"], capture_output=True, text=True, check=True)
+    assert done.stdout == "[[3, 3], [3]]\n"
+
+
+def test_workers_load_no_torch():
     script = "import sys, diptych.molecules.parallel; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

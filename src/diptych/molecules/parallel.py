@@ -5,13 +5,16 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain, islice
+from types import ModuleType
 from typing import Any, NamedTuple, Protocol
 
 from rdkit import Chem, rdBase
@@ -102,14 +105,13 @@ def standardise_rows(
         Called in the workers with the standardised molecules of a chunk.
     workers
         Processes; all processors by default. With 1, or with one chunk of rows, the work is done in this process.
-        With more, a script must guard its entry with ``if __name__ == "__main__":``, as for all of `multiprocessing`.
     chunk_size
         Rows per chunk. Memory is bounded by a few chunks per worker, whatever the number of rows.
 
     Raises
     ------
     StructureError
-        A worker process died: out of memory, killed, or the script is not guarded.
+        A worker process died: out of memory, or killed.
     """
     chunks = _chunks(iter(rows), chunk_size)
     n_workers = available_workers() if workers is None else workers
@@ -161,7 +163,8 @@ def _in_processes(
     under_way: deque[tuple[list[StructureRow], Future[StandardisedChunk]]] = deque()
     try:
         for chunk in chunks:
-            under_way.append((chunk, executor.submit(_work, chunk)))
+            with _main_hidden(unless_it_holds=featuriser):
+                under_way.append((chunk, executor.submit(_work, chunk)))
             if len(under_way) > workers * _CHUNKS_PER_WORKER:
                 yield _result(*under_way.popleft())
         while under_way:
@@ -170,13 +173,25 @@ def _in_processes(
         executor.shutdown(wait=True, cancel_futures=True)
 
 
+@contextmanager
+def _main_hidden(*, unless_it_holds: object) -> Iterator[None]:
+    """Keep new processes from importing the user's script again, with torch and whatever else it imports."""
+    main = sys.modules["__main__"]
+    if getattr(unless_it_holds, "__module__", None) != "__main__":
+        sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
+
+
 def _result(chunk: Sequence[StructureRow], future: Future[StandardisedChunk]) -> StandardisedChunk:
     try:
         return future.result()
     except BrokenProcessPool as error:
         raise StructureError(
-            f"a worker process died near rows {chunk[0].row_number} to {chunk[-1].row_number}: out of memory, killed, "
-            'or started by a script without `if __name__ == "__main__":`; workers=1 works without processes'
+            f"a worker process died near rows {chunk[0].row_number} to {chunk[-1].row_number}: out of memory or "
+            "killed; workers=1 works without processes"
         ) from error
 
 
