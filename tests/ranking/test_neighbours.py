@@ -67,6 +67,13 @@ def test_neighbours_vote_with_their_cosine():
     np.testing.assert_allclose(scores, (single + cosine * other) / (1 + cosine), atol=1e-5)
 
 
+def test_replicates_of_a_molecule_vote_once_with_the_most_similar():
+    spectra = [spectrum(50.0, 70.0), spectrum(50.0, 90.0), spectrum(50.0), spectrum(50.0, 80.0)]
+    ranker = NearestNeighbourRanker(spectra, [HEXANE, BENZOIC, HEXANE, BENZOIC], n_neighbours=20)
+    once = NearestNeighbourRanker([spectra[1], spectra[2]], [BENZOIC, HEXANE], n_neighbours=20)
+    np.testing.assert_allclose(ranker.score([query(50.0)]), once.score([query(50.0)]))
+
+
 def test_a_query_that_shares_no_peak_is_scored_with_ties_and_not_skipped():
     ranker = NearestNeighbourRanker([spectrum(50.0)], [BENZOIC], n_neighbours=20)
     scores = ranker.score([query(70.0), query(), query(50.0, candidates=CandidateList(structures=()))])

@@ -26,33 +26,31 @@ _DECIMALS = 6
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Neighbours:
-    """The most similar reference spectra of each query.
+    """The reference molecules whose spectra are most similar to each query.
 
     Attributes
     ----------
-    rows
-        int64, of shape (n_queries, n_neighbours): rows of the reference, in no order.
+    molecules
+        int64, of shape (n_queries, n_neighbours): numbers of reference molecules, in no order.
     similarity
-        float32, of the same shape: cosine, in [0, 1].
+        float32, of the same shape: cosine of the molecule's most similar spectrum, in [0, 1].
     """
 
-    rows: NDArray[np.int64]
+    molecules: NDArray[np.int64]
     similarity: NDArray[np.float32]
 
 
 class NearestNeighbourRanker:
-    """Scores a candidate by its Tanimoto similarity to the molecules of the reference spectra nearest to the query.
+    """Scores a candidate by its Tanimoto similarity to the reference molecules whose spectra are nearest to the query.
 
     Parameters
     ----------
     spectra, structures
         The reference, usually the training fold: one structure per spectrum.
     n_neighbours
-        Number of reference spectra that vote, each with its cosine as weight.
+        Number of molecules that vote, each once, with the cosine of its most similar spectrum as weight.
     bin_width_da
         Width of the m/z bins.
-    power
-        The cosine is raised to it before it weighs a vote.
 
     Raises
     ------
@@ -61,7 +59,7 @@ class NearestNeighbourRanker:
 
     Notes
     -----
-    s(c) = sum_i cos(q, i)^p T(i, c) / sum_i cos(q, i)^p over the n nearest reference spectra i; spectra are vectors of
+    s(c) = sum_i cos(q, i) T(i, c) / sum_i cos(q, i) over the n nearest reference molecules i; spectra are vectors of
     square-rooted intensities in m/z bins, T is the Tanimoto similarity of Morgan bits (radius 2, 4096). Every query is
     scored: one that shares no bin with the reference gives 0 to all candidates, so that all tie.
     """
@@ -73,20 +71,21 @@ class NearestNeighbourRanker:
         *,
         n_neighbours: int = 1,
         bin_width_da: float = 0.05,
-        power: float = 1.0,
     ) -> None:
         if not spectra or len(spectra) != len(structures):
             raise EvaluationError(
                 f"nearest neighbour: {len(spectra)} reference spectra with {len(structures)} structures; expected at "
                 "least one spectrum and one structure for each"
             )
-        self.n_neighbours = min(n_neighbours, len(spectra))
         self.bin_width_da = bin_width_da
-        self.power = power
         self.name = "nearest_neighbour" if n_neighbours == 1 else f"nearest_neighbours_{n_neighbours}"
-        self._reference = binned(spectra, bin_width_da=bin_width_da).T.tocsr()
         self._fingerprints = _Fingerprints()
-        self._molecules = self._fingerprints.rows(structures)
+        # The molecules come first, so that their numbers are their rows among the fingerprints.
+        molecules = self._fingerprints.rows(structures)
+        order = np.argsort(molecules, kind="stable")
+        self._reference = binned(spectra, bin_width_da=bin_width_da)[order].T.tocsr()
+        self._first_spectra = np.flatnonzero(np.diff(molecules[order], prepend=-1))
+        self.n_neighbours = min(n_neighbours, self._first_spectra.size)
 
     def score(self, queries: Sequence[Query]) -> list[NDArray[np.floating]]:
         """Return weighted mean Tanimoto similarities, in [0, 1], one float64 array per query."""
@@ -96,18 +95,18 @@ class NearestNeighbourRanker:
         for start in range(0, len(queries), _QUERIES_AT_A_TIME):
             some = queries[start : start + _QUERIES_AT_A_TIME]
             nearest = self.neighbours([query.spectrum for query in some])
-            for query, neighbours, similarity in zip(some, nearest.rows, nearest.similarity, strict=True):
-                candidates = table[rows[id(query.candidates)]]
-                alike = tanimoto(candidates, table[self._molecules[neighbours]])
-                scores.append(_weighted_mean(alike, similarity.astype(np.float64) ** self.power))
+            for query, molecules, similarity in zip(some, nearest.molecules, nearest.similarity, strict=True):
+                alike = tanimoto(table[rows[id(query.candidates)]], table[molecules])
+                scores.append(_weighted_mean(alike, similarity.astype(np.float64)))
         return scores
 
     def neighbours(self, spectra: Sequence[Spectrum]) -> Neighbours:
-        """Return the nearest reference spectra of a few spectra; needs n_spectra * n_reference float32 of memory."""
+        """Return the nearest molecules of a few spectra; needs n_spectra * n_reference float32 of memory."""
         cosine = (binned(spectra, bin_width_da=self.bin_width_da) @ self._reference).toarray()
-        first = cosine.shape[1] - self.n_neighbours
-        rows = np.argpartition(cosine, first, axis=1)[:, first:]
-        return Neighbours(rows=rows, similarity=np.take_along_axis(cosine, rows, axis=1))
+        best = np.maximum.reduceat(cosine, self._first_spectra, axis=1)
+        first = best.shape[1] - self.n_neighbours
+        molecules = np.argpartition(best, first, axis=1)[:, first:]
+        return Neighbours(molecules=molecules, similarity=np.take_along_axis(best, molecules, axis=1))
 
     def _list_rows(self, candidates: CandidateList) -> NDArray[np.int64]:
         return self._fingerprints.rows(candidates.structures)
