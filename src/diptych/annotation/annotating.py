@@ -51,8 +51,7 @@ def annotate(
     adducts
         Assumed for spectra that do not state theirs; None for the likely ones of their polarity.
     merge_by
-        Metadata key, such as ``"feature_id"``: spectra that share its value are answered together by the mean of their
-        unit vectors. Answers then come when all spectra have been read.
+        Metadata key, as ``"feature_id"``: spectra that share its value are answered together, when all have been read.
     batch_size
         Number of spectra embedded at once; memory grows with it, not with the number of spectra.
 
