@@ -32,6 +32,14 @@ def test_build_prints_what_was_kept_and_why_the_rest_was_not(built: tuple[Path, 
         assert text in output
 
 
+def test_build_from_a_damaged_archive_keeps_what_came_before_and_says_so(tmp_path: Path):
+    (tmp_path / "cut.tar.xz").write_bytes(SAMPLE.read_bytes()[:20_000])
+    done = diptych("dataset", "build", "cut.tar.xz", "-o", "made.parquet", "--workers", 1, folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "not read: cut.tar.xz: the archive is damaged or cut short" in done.stderr
+    assert (tmp_path / "made.parquet").exists()
+
+
 def test_split_prints_the_ladder_and_info_what_the_file_holds(built: tuple[Path, str], tmp_path: Path):
     path, _ = built
     folds = tmp_path / "folds.tsv"

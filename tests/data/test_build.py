@@ -96,6 +96,15 @@ def test_an_ion_mode_against_the_adduct_is_a_reason(tmp_path: Path):
     assert dict(report.excluded) == {"polarity contradicts adduct": 1}
 
 
+def test_the_odd_adduct_of_a_permanent_cation_is_understood(tmp_path: Path):
+    cyanidin = "Oc1cc(O)c2cc(O)c(-c3ccc(O)c(O)c3)[o+]c2c1"
+    # C15H11O6+ without two protons: 287.0550 - 2 * 1.00728 = 285.0405.
+    text = records(("195.0877", "285.0405"))
+    text = text.replace("CN1C=NC2=C1C(=O)N(C(=O)N2C)C", cyanidin).replace("[M+H]+", "[M-2H]-")
+    report = build(tmp_path, text.replace("POSITIVE", "NEGATIVE"))
+    assert report.kept_by["adduct"] == {"[M-2H]-.": 1}
+
+
 def test_exact_duplicates_are_kept_once_and_other_energies_stay(tmp_path: Path):
     same = RECORD.format(number=1, energy=20) + RECORD.format(number=2, energy=20)
     report = build(tmp_path, same + RECORD.format(number=3, energy=30))

@@ -124,6 +124,8 @@ def _print_build(report: BuildReport, output: Path) -> None:
     _print_table(f"{report.source} -> {output}", ("records",), rows)
     for column, counts in values["kept_by"].items():
         _print_table(f"kept, by {column}", ("spectra",), _shown(counts))
+    for problem in report.examples.get("record cannot be read", []):
+        typer.echo(f"not read: {problem}", err=True)
     typer.echo(f"{report.kept:,} spectra of {report.molecules:,} molecules in {output}")
     typer.echo(f"report: {output.with_suffix('.build.json')}")
 
@@ -133,7 +135,7 @@ def _print_split(report: SplitReport, output: Path) -> None:
     for name, sizes in report.splits.items():
         near, placed = sizes.test_to_train, sizes.test_to_placed
         twins = "" if near is None else f"{near.twins} ({placed.twins})" if placed else str(near.twins)
-        nearest = "" if near is None else f"{near.median:.2f} / {near.greatest:.2f}"
+        nearest = "" if near is None else f"{near.median:.3f} / {near.greatest:.3f}"
         folds = (f"{sizes.spectra.get(fold, 0):,}\n{sizes.molecules.get(fold, 0):,}" for fold in _FOLDS)
         rows.append((name, *folds, nearest, twins))
     headings = ("train", "val", "test", "left out", "nearest *", "twins **")

@@ -24,6 +24,7 @@ from diptych.data.screening import (
     exclusion_before_structure,
     precursor_exclusion,
     structure_texts,
+    with_odd_adduct,
 )
 from diptych.errors import DatasetError, ReadError, StructureError
 from diptych.files import replacing
@@ -182,8 +183,9 @@ def _screened(source: Path, settings: BuildSettings, report: BuildReport) -> Ite
         report.records += 1
         report.exclude(Exclusion.UNREADABLE, str(error))
 
-    for spectrum in read_spectra(source, format=settings.format, on_problem=on_problem):
+    for stated in read_spectra(source, format=settings.format, on_problem=on_problem):
         report.records += 1
+        spectrum = with_odd_adduct(stated)
         reason = exclusion_before_structure(spectrum)
         if reason is None:
             yield spectrum

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 
 from diptych.data.columns import ms_level
+from diptych.errors import AdductError
 from diptych.molecules.structure import Structure
+from diptych.spectra.adduct import Adduct
 from diptych.spectra.spectrum import Spectrum
 
 _MS2 = 2
@@ -59,6 +62,21 @@ def structure_texts(spectrum: Spectrum) -> tuple[str, str]:
 def _stated(text: str) -> str:
     stripped = text.strip().strip('"')
     return "" if stripped.upper() in {"", "N/A", "NA", "NONE", "NULL", "NAN", "INCHI="} else stripped
+
+
+def with_odd_adduct(spectrum: Spectrum) -> Spectrum:
+    """Return the spectrum with its adduct understood where the charge is not what the added atoms carry.
+
+    Records write ``[M-2H]-`` of a molecule that is a cation itself, such as an anthocyanin, and of radical ions,
+    without the radical mark that tells this from a mistake. Here the structure is known, and the precursor m/z shows
+    which it is.
+    """
+    text = spectrum.metadata.get("adduct", "")
+    if spectrum.adduct is not None or not text:
+        return spectrum
+    with suppress(AdductError):
+        return spectrum.with_changes(adduct=Adduct.parse(f"{text}."))
+    return spectrum
 
 
 def exclusion_before_structure(spectrum: Spectrum) -> Exclusion | None:

@@ -3,7 +3,10 @@ import tarfile
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from diptych.errors import ReadError
 from diptych.spectra.readers.massbank import read_massbank
@@ -171,6 +174,29 @@ def test_a_broken_record_is_reported_with_its_place_and_the_next_is_read(
     assert len(problems) == 1
     assert message in str(problems[0])
     assert str(problems[0]).startswith(f"{path}, line ")
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.integers(0, len(RECORD)), st.binary(max_size=30), st.integers(0, 40))
+def test_damage_anywhere_is_a_problem_or_a_spectrum_and_never_another_error(
+    tmp_path: Path, place: int, noise: bytes, removed: int
+):
+    content = RECORD.encode()
+    path = tmp_path / "damaged.txt"
+    path.write_bytes(content[:place] + noise + content[place + removed :] + content)
+    spectra, _ = read(path)
+    assert all(spectrum.mz.size == spectrum.intensity.size for spectrum in spectra)
+
+
+@given(st.lists(st.tuples(st.floats(1, 2000), st.floats(1e-3, 1e9)), max_size=30))
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_peaks_come_back_as_they_were_written(tmp_path: Path, peaks: list[tuple[float, float]]):
+    lines = "".join(f"  {mz!r} {intensity!r} 1\n" for mz, intensity in peaks)
+    text = RECORD[: RECORD.index("  138.0662 1000.5")] + lines + "//\n"
+    (spectrum,), problems = read(write(tmp_path, text))
+    assert problems == []
+    assert spectrum.mz.tolist() == sorted(mz for mz, _ in peaks)
+    assert sorted(spectrum.intensity.tolist()) == sorted(float(np.float32(intensity)) for _, intensity in peaks)
 
 
 def test_a_missing_file_is_reported(tmp_path: Path):

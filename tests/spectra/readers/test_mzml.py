@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from diptych.errors import ReadError
 from diptych.spectra.readers.mzml import read_mzml, read_mzxml
@@ -144,6 +146,20 @@ def test_a_document_cut_short_gives_the_scans_before_and_one_problem(tmp_path: P
     assert 20 <= len(found) < 40
     assert len(problems) == 1
     assert "damaged or cut short" in str(problems[0])
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.integers(0, 3000), st.binary(max_size=12), st.integers(0, 60))
+def test_damage_anywhere_is_a_problem_or_a_spectrum_and_never_another_error(
+    tmp_path: Path, place: int, noise: bytes, removed: int
+):
+    for name, text, reader in (("run.mzML", mzml(spectrum(2)), read_mzml), ("run.mzXML", mzxml(scan(2)), read_mzxml)):
+        content = text.encode()
+        path = tmp_path / name
+        path.write_bytes(content[:place] + noise + content[place + removed :])
+        found, problems = read(path, reader)
+        assert len(found) <= 1
+        assert all(isinstance(problem, ReadError) for problem in problems)
 
 
 def test_a_file_that_is_no_xml_is_reported(tmp_path: Path):
