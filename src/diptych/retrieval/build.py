@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from itertools import chain, islice
 from pathlib import Path
@@ -106,19 +106,10 @@ def build_library(
         "source_column": source_column,
         "licence_column": licence_column,
     }
-    rows = read_structure_rows(source, **columns)
-    first = next(rows, None)
-    if first is None:
-        raise ReadError(f"{source}: holds no rows; expected structures")
+    rows = _rows(source, columns)
     store = PartStore.open(work_folder(folder), key=_key(source, model, columns), dim=model.embedding_dim)
-    store = _with_all_parts(
-        store, chain([first], rows), model=model, workers=workers, progress=progress or _no_progress
-    )
-    if not any(part.shape[0] for part in store.embeddings()):
-        failures = store.failures()
-        store.remove()
-        reason = f"; the first failed in row {failures[0].row_number}: {failures[0].reason}" if failures else ""
-        raise LibraryError(f"{source}: none of {store.n_rows} rows gave a structure{reason}")
+    store = _with_all_parts(store, rows, model=model, workers=workers, progress=progress or _no_progress)
+    _check_parts(store, source)
     with replacing_folder(folder) as temporary:
         description = write_library(store, temporary, model=model)
     store.remove()
@@ -128,6 +119,15 @@ def build_library(
 def work_folder(folder: Path) -> Path:
     """Return where the finished parts of a library are kept while it is built."""
     return folder.with_name(f".{folder.name}.parts")
+
+
+def _rows(source: Path, columns: Mapping[str, str | None]) -> Iterator[StructureRow]:
+    """Return the rows of the source, after a look at the first, so that a bad source fails before anything is made."""
+    rows = read_structure_rows(source, **columns)
+    first = next(rows, None)
+    if first is None:
+        raise ReadError(f"{source}: holds no rows; expected structures")
+    return chain([first], rows)
 
 
 def _with_all_parts(
@@ -171,7 +171,7 @@ def _embedded(chunk: StandardisedChunk, model: StructureModel) -> NDArray[np.flo
     return half
 
 
-def _key(source: Path, model: StructureModel, columns: dict[str, str | None]) -> dict[str, Any]:
+def _key(source: Path, model: StructureModel, columns: Mapping[str, str | None]) -> dict[str, Any]:
     """Return all that a finished part depends on."""
     status = source.stat()
     return {
@@ -192,6 +192,16 @@ def _check_target(folder: Path) -> None:
         raise LibraryError(f"{folder}: a file; expected a folder, or a name that is free")
     if folder.is_dir() and any(folder.iterdir()) and not (folder / DESCRIPTION).is_file():
         raise LibraryError(f"{folder}: holds something else than a library; expected an empty or new folder")
+
+
+def _check_parts(store: PartStore, source: Path) -> None:
+    if not any(part.shape[0] for part in store.embeddings()):
+        failure = store.failures()[0]
+        store.remove()
+        raise LibraryError(
+            f"{source}: none of {store.n_rows} rows gave a structure; the first failed in row {failure.row_number}: "
+            f"{failure.reason}"
+        )
 
 
 def _no_progress(n_done: int, n_total: int | None) -> None:
