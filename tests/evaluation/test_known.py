@@ -34,6 +34,11 @@ def test_a_spectrum_without_structure_is_counted(metadata: dict[str, str]):
     assert known.n_without_structure == 1
 
 
+def test_a_survey_scan_is_no_query_and_is_counted():
+    known = KnownSpectra.from_metadata([spectrum(smiles="CCO", ms_level="1"), spectrum(smiles="CCO", ms_level="2")])
+    assert (len(known.spectra), known.n_not_ms2) == (1, 1)
+
+
 def test_stereo_and_salts_do_not_change_the_target():
     drawn = ["C[C@H](N)C(=O)O", "C[C@@H](N)C(=O)O", "CC(N)C(=O)[O-].[Na+]", "CC([NH3+])C(=O)[O-]"]
     known = KnownSpectra.from_metadata([spectrum(smiles=smiles) for smiles in drawn])

@@ -100,9 +100,9 @@ def test_lists_that_belong_to_no_spectrum_are_refused():
 
 def test_spectra_without_structures_are_refused():
     nothing = KnownSpectra(spectra=(), n_without_structure=3)
-    with pytest.raises(EvaluationError, match="none of 3 spectra says its structure"):
+    with pytest.raises(EvaluationError, match="none of 3 MS/MS spectra says its structure"):
         queries_from_lists(nothing, {"s1": ["C"]})
-    with pytest.raises(EvaluationError, match="none of 3 spectra says its structure"):
+    with pytest.raises(EvaluationError, match="none of 3 MS/MS spectra says its structure"):
         queries_from_library(nothing, Library(), by="mass")
 
 

@@ -1,4 +1,4 @@
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -32,7 +32,7 @@ class TwoDimensions:
 
 def query(identifier: str, mz: float, *, target: str, blocks: tuple[str, ...] = ("A", "B")) -> Query:
     candidates = CandidateList(structures=tuple(Molecule(block) for block in blocks))
-    spectrum = Spectrum.from_peaks([mz], [1.0], identifier=identifier)
+    spectrum = Spectrum.from_peaks([mz], [1.0], identifier=identifier, precursor_mz=100.0)
     return Query(identifier=identifier, spectrum=spectrum, target=target, candidates=candidates)
 
 
@@ -76,6 +76,15 @@ def test_a_model_that_reads_the_spectrum_stands_above_its_controls():
     np.testing.assert_array_equal(evaluation.answers.ranks, [1, 1])
     np.testing.assert_array_equal(evaluation.controls[0].ranks, [1, 2])
     np.testing.assert_array_equal(evaluation.controls[1].ranks, [2, 2])
+
+
+def test_a_spectrum_that_cannot_be_worked_with_is_a_miss_and_not_left_out():
+    without_precursor = replace(QUERIES[0], spectrum=Spectrum.from_peaks([1.0], [1.0]))
+    unusable, usable = EmbeddingRanker(TwoDimensions()).score([without_precursor, QUERIES[1]])
+    assert np.isnan(unusable).all()
+    assert unusable.shape == (2,)
+    np.testing.assert_array_equal(usable, [0, 1])
+    assert np.isnan(EmbeddingRanker(TwoDimensions()).score([without_precursor])[0]).all()
 
 
 def test_empty_lists_and_no_queries_are_no_trouble():

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from diptych.evaluation.lists import Questions
     from diptych.evaluation.selection import Selection
     from diptych.ranking import Query, Ranker
+    from diptych.retrieval import EmbeddingRanker
 
 _SHOWN_METRICS = ("hit_rate@1", "hit_rate@5", "hit_rate@20", "mrr")
 
@@ -81,10 +82,6 @@ def evaluate_command(
 
     Ties count against the right structure; where it is missing from its list, that is a miss.
     """
-    from diptych.embedding import JointEmbedding
-    from diptych.evaluation import evaluate
-    from diptych.retrieval.rankers import EmbeddingRanker
-
     source = _Source(
         spectra=spectra,
         accessions=accessions,
@@ -95,21 +92,29 @@ def evaluate_command(
         ppm=ppm,
         seed=seed,
     )
+    evaluation = _evaluation(source, model, n_bootstrap=bootstrap, min_list_length=min_list_length)
+    evaluation.save(output)
+    _show(evaluation, output)
+
+
+def _evaluation(source: _Source, model: str | None, *, n_bootstrap: int, min_list_length: int) -> Evaluation:
+    from diptych.embedding import JointEmbedding
+    from diptych.evaluation import evaluate
+    from diptych.retrieval import EmbeddingRanker
+
     embedding = JointEmbedding.load(model)
     known, described = _known(source)
     questions = _questions(source, known)
     ranker = EmbeddingRanker(embedding)
-    evaluation = evaluate(
+    return evaluate(
         ranker,
         questions.queries,
-        controls=_controls(ranker, questions.queries, seed=seed),
-        n_bootstrap=bootstrap,
-        seed=seed,
+        controls=_controls(ranker, questions.queries, seed=source.seed),
+        n_bootstrap=n_bootstrap,
+        seed=source.seed,
         min_list_length=min_list_length,
         provenance={"model_digest": embedding.digest, **described, **questions.provenance},
     )
-    evaluation.save(output)
-    _show(evaluation, output)
 
 
 def _known(source: _Source) -> tuple[KnownSpectra, Mapping[str, Any]]:
@@ -124,7 +129,8 @@ def _known(source: _Source) -> tuple[KnownSpectra, Mapping[str, Any]]:
     selection = Selection.read(source.accessions, fold=source.fold)
     known = selection.label(_read(source, selection, described))
     described["accessions"] = source.accessions.name
-    described["absent_accessions"] = len(selection.blocks) - len(known.spectra) - known.n_without_structure
+    n_found = len(known.spectra) + known.n_without_structure + known.n_not_ms2
+    described["absent_accessions"] = len(selection.blocks) - n_found
     return known, described
 
 
@@ -165,14 +171,15 @@ def _questions(source: _Source, known: KnownSpectra) -> Questions:
     return replace(questions, provenance={**described, **questions.provenance})
 
 
-def _controls(ranker: Any, queries: Sequence[Query], *, seed: int) -> list[Ranker]:  # noqa: ANN401 - EmbeddingRanker needs torch
+def _controls(ranker: EmbeddingRanker, queries: Sequence[Query], *, seed: int) -> list[Ranker]:
     """Return the controls that say something about these queries."""
     from diptych.ranking import PrecursorRanker, RandomRanker, ShuffledSpectraRanker
 
     controls: list[Ranker] = [RandomRanker(seed), ranker.blinded()]
     if len({query.target for query in queries}) > 1:
         controls.append(ShuffledSpectraRanker(ranker, seed))
-    if any(len({s.formula for s in query.candidates.structures}) > 1 for query in queries):
+    n_mixed = sum(len({s.formula for s in query.candidates.structures}) > 1 for query in queries)
+    if n_mixed > len(queries) / 2:
         controls.append(PrecursorRanker())
     return controls
 
@@ -222,6 +229,7 @@ def _cell(value: MetricValue) -> str:
 
 
 _REMARKS = {
+    "spectra_not_ms2": "spectra are not MS2: not asked",
     "spectra_without_structure": "spectra name no structure: not asked",
     "absent_accessions": "accessions of the fold are not in the file: not asked",
     "unreadable_spectra": "records could not be read: not asked",

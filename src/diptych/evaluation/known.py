@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from diptych.errors import StructureError
 from diptych.molecules.structure import Structure
+from diptych.spectra.quality import Rejection, reject_reason
 
 if TYPE_CHECKING:
     from diptych.data.annotated import AnnotatedSpectrum
@@ -48,17 +50,25 @@ class KnownSpectrum:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class KnownSpectra:
-    """The spectra of a file whose structure is known, and the number of the others."""
+    """The MS/MS spectra of a file whose structure is known, and the numbers of the others."""
 
     spectra: tuple[KnownSpectrum, ...]
     n_without_structure: int = 0
+    n_not_ms2: int = 0
 
     @classmethod
     def from_metadata(cls, spectra: Iterable[Spectrum]) -> KnownSpectra:
         """Return the spectra whose metadata names a structure: a readable SMILES, else InChI, else InChIKey."""
-        known = [_from_metadata(spectrum) for spectrum in spectra]
-        kept = tuple(item for item in known if item is not None)
-        return cls(spectra=kept, n_without_structure=len(known) - len(kept))
+        kept: list[KnownSpectrum] = []
+        left_out: Counter[str] = Counter()
+        for spectrum in spectra:
+            if reject_reason(spectrum) is Rejection.NOT_MS2:
+                left_out["not MS2"] += 1
+            elif (known := _from_metadata(spectrum)) is None:
+                left_out["no structure"] += 1
+            else:
+                kept.append(known)
+        return cls(spectra=tuple(kept), n_without_structure=left_out["no structure"], n_not_ms2=left_out["not MS2"])
 
     @classmethod
     def from_annotated(cls, examples: Iterable[AnnotatedSpectrum]) -> KnownSpectra:

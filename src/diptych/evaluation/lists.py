@@ -101,6 +101,7 @@ def queries_from_lists(
             "list_order_seed": seed,
             "spectra_without_list": sum(key is None for key in keys),
             "spectra_without_structure": known.n_without_structure,
+            "spectra_not_ms2": known.n_not_ms2,
         },
     )
 
@@ -187,6 +188,7 @@ def queries_from_library(
             "list_order_seed": seed,
             "spectra_without_list": sum(made[item.target].n_candidates == 0 for item in known.spectra),
             "spectra_without_structure": known.n_without_structure,
+            "spectra_not_ms2": known.n_not_ms2,
         },
     )
 
@@ -226,8 +228,8 @@ def _query(item: KnownSpectrum, candidates: CandidateList) -> Query:
 def _check_known(known: KnownSpectra) -> None:
     if not known.spectra:
         raise EvaluationError(
-            f"nothing to evaluate: none of {known.n_without_structure} spectra says its structure; expected smiles, "
-            "inchi or inchikey in the metadata of at least one"
+            f"nothing to evaluate: none of {known.n_without_structure} MS/MS spectra says its structure; "
+            "expected smiles, inchi or inchikey in the metadata of at least one"
         )
 
 

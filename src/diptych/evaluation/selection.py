@@ -59,7 +59,7 @@ class Selection:
         """
         names = [(item, self._name(item.spectrum)) for item in known.spectra]
         kept = tuple(replace(item, other_block=self.blocks[name]) for item, name in names if name is not None)
-        if not kept and not known.n_without_structure:
+        if not kept and not known.n_without_structure + known.n_not_ms2:
             raise EvaluationError(
                 f"none of the {len(self.blocks)} selected accessions, for instance {next(iter(self.blocks))!r}, is the "
                 "accession or identifier of a spectrum"

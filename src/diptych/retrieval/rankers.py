@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from diptych.spectra.quality import reject_reason
+
 if TYPE_CHECKING:
     from diptych.molecules.structure import Structure
     from diptych.ranking.query import Query
@@ -59,19 +61,24 @@ class EmbeddingRanker:
         return control
 
     def score(self, queries: Sequence[Query]) -> list[NDArray[np.floating]]:
-        """Return cosines, one float32 array per query; each distinct candidate is embedded once."""
+        """Return cosines, one float32 array per query; each distinct candidate is embedded once.
+
+        Spectra that cannot be worked with (no peaks, no precursor m/z, contradictions) score NaN: they are missed.
+        """
         if not queries:
             return []
         lists = {id(query.candidates): query.candidates for query in queries}
         distinct = {s.inchikey_first_block: s for candidates in lists.values() for s in candidates.structures}
         self._vectors.add(distinct)
         rows = {key: self._vectors.rows(list(candidates.positions)) for key, candidates in lists.items()}
-        vectors = self.model.encode_spectra([query.spectrum for query in queries], blind=self.blind)
-        structures = self._vectors.table.reshape(-1, vectors.shape[1])
-        return [
-            np.round(structures[rows[id(query.candidates)]] @ vector, _DECIMALS)
-            for query, vector in zip(queries, vectors, strict=True)
-        ]
+        usable = [i for i, query in enumerate(queries) if reject_reason(query.spectrum) is None]
+        scores = [np.full(len(query.candidates.structures), np.nan, dtype=np.float32) for query in queries]
+        if usable:
+            vectors = self.model.encode_spectra([queries[i].spectrum for i in usable], blind=self.blind)
+            structures = self._vectors.table.reshape(-1, vectors.shape[1])
+            for i, vector in zip(usable, vectors, strict=True):
+                scores[i] = np.round(structures[rows[id(queries[i].candidates)]] @ vector, _DECIMALS)
+        return list(scores)
 
 
 class BlindRanker(EmbeddingRanker):
