@@ -1,0 +1,265 @@
+"""Two towers and their hinge: one space for spectra and structures, saved as one folder."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from diptych.encoders import SPECTRUM_ENCODERS, STRUCTURE_ENCODERS, build_encoder
+from diptych.encoders.ion_table import IonTable
+from diptych.errors import ConfigError, ModelError
+from diptych.files import replacing_folder
+from diptych.molecules.structure import Structure
+from diptych.spectra.spectrum import Spectrum
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+FORMAT_VERSION = 1
+DEFAULT_MODEL = "massbank-1"
+_SHIPPED_MODELS = Path(__file__).parent / "shipped" / "models"
+_CONFIG_FILE, _WEIGHTS_FILE = "model.json", "weights.safetensors"
+_SHARED = ("spectrum_encoder.ion_table.", "structure_encoder.ion_table.")
+
+
+class JointEmbedding(nn.Module):
+    """One space for spectra and structures; scores are cosines of its unit vectors.
+
+    Parameters
+    ----------
+    config
+        ``spectrum`` and ``structure`` (name and options of each tower), ``ions`` (options of the shared ion table; None:
+        there is none) and ``embedding_dim``.
+    temperature
+        Of the contrastive loss, at the start.
+    name
+        What the model is called.
+    metadata
+        What else is known of it, as JSON can hold it: calibration, training.
+
+    Examples
+    --------
+    >>> model = JointEmbedding.from_config(spectrum={}, structure={}, embedding_dim=256)
+    >>> model.encode_structures([Structure.from_smiles("CCO")]).shape
+    (1, 256)
+    """
+
+    def __init__(
+        self,
+        config: Mapping[str, Any],
+        *,
+        temperature: float = 0.07,
+        name: str = "unnamed",
+        metadata: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        ions = config.get("ions")
+        self.ion_table = None if ions is None else IonTable(**ions)
+        self.embedding_dim = int(config["embedding_dim"])
+        if self.ion_table is not None and self.ion_table.dim >= self.embedding_dim:
+            raise ConfigError(f"ions.dim is {self.ion_table.dim}; expected less than embedding_dim, {self.embedding_dim}")
+        parts = {"embedding_dim": self.embedding_dim, "ion_table": self.ion_table}
+        self.spectrum_encoder: Any = build_encoder(SPECTRUM_ENCODERS, config["spectrum"], **parts)
+        self.structure_encoder: Any = build_encoder(STRUCTURE_ENCODERS, config["structure"], **parts)
+        self.log_temperature = nn.Parameter(torch.tensor(math.log(temperature)))
+        self.name = name
+        self.metadata: dict[str, Any] = dict(metadata or {})
+        self._names = {side: config[side].get("name", default) for side, default in _DEFAULT_TOWERS.items()}
+
+    @classmethod
+    def from_config(
+        cls,
+        *,
+        spectrum: Mapping[str, Any],
+        structure: Mapping[str, Any],
+        ions: Mapping[str, Any] | None = None,
+        embedding_dim: int = 256,
+        temperature: float = 0.07,
+    ) -> Self:
+        """Return an untrained model.
+
+        Raises
+        ------
+        ConfigError
+            A tower or one of its options is unknown or impossible.
+        """
+        config = {"spectrum": spectrum, "structure": structure, "ions": ions, "embedding_dim": embedding_dim}
+        return cls(config, temperature=temperature)
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """What the model can be built with again."""
+        return {
+            "spectrum": {"name": self._names["spectrum"], **self.spectrum_encoder.settings()},
+            "structure": {"name": self._names["structure"], **self.structure_encoder.settings()},
+            "ions": None if self.ion_table is None else self.ion_table.settings(),
+            "embedding_dim": self.embedding_dim,
+        }
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hexadecimal) of configuration and weights as they are saved: who made these vectors."""
+        digest = hashlib.sha256(json.dumps(self.config, sort_keys=True).encode())
+        for name, tensor in sorted(self._stored_tensors().items()):
+            digest.update(name.encode())
+            digest.update(tensor.cpu().numpy().tobytes())
+        return digest.hexdigest()
+
+    def _stored_tensors(self) -> dict[str, Tensor]:
+        """Return the weights in half precision, those of the shared table once."""
+        tensors = {name: tensor for name, tensor in self.state_dict().items() if not name.startswith(_SHARED)}
+        return {name: tensor.detach().to(torch.float16).contiguous() for name, tensor in tensors.items()}
+
+    def save(self, folder: Path | str) -> None:
+        """Write the model as a folder: ``model.json`` and ``weights.safetensors`` (half precision).
+
+        Raises
+        ------
+        OutputError
+            The folder cannot be written.
+        """
+        description = {
+            "format_version": FORMAT_VERSION,
+            "name": self.name,
+            "digest": self.digest,
+            "config": self.config,
+            "metadata": self.metadata,
+        }
+        with replacing_folder(Path(folder)) as temporary:
+            (temporary / _CONFIG_FILE).write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
+            save_file(self._stored_tensors(), str(temporary / _WEIGHTS_FILE))
+
+    @classmethod
+    def load(cls, model: Path | str | None = None) -> Self:
+        """Return a saved model, ready to encode.
+
+        Parameters
+        ----------
+        model
+            A folder, or the name of a shipped model; None is the default one.
+
+        Raises
+        ------
+        ModelError
+            There is no such model, a file of it is missing or truncated, or its format is another version's.
+        """
+        folder = _folder(model)
+        description = _read_description(folder)
+        try:
+            loaded = cls(description["config"], name=description["name"], metadata=description["metadata"])
+            tensors = load_file(str(folder / _WEIGHTS_FILE))
+        except FileNotFoundError as error:
+            raise ModelError(f"{folder}: {_WEIGHTS_FILE} is missing; expected a whole model folder") from error
+        except (SafetensorError, OSError) as error:
+            raise ModelError(f"{folder / _WEIGHTS_FILE}: damaged or truncated: {error}") from error
+        except (ConfigError, KeyError, TypeError) as error:
+            raise ModelError(f"{folder / _CONFIG_FILE}: not a model that this version can build: {error}") from error
+        loaded._fill(tensors, folder)
+        if loaded.digest != description["digest"]:
+            raise ModelError(f"{folder}: the weights are not those that {_CONFIG_FILE} was written with")
+        return loaded.eval()
+
+    def _fill(self, tensors: dict[str, Tensor], folder: Path) -> None:
+        expected = self._stored_tensors()
+        for name, tensor in expected.items():
+            if name not in tensors or tensors[name].shape != tensor.shape:
+                got = "nothing" if name not in tensors else f"shape {tuple(tensors[name].shape)}"
+                raise ModelError(f"{folder / _WEIGHTS_FILE}: {name}: got {got}; expected shape {tuple(tensor.shape)}")
+        self.load_state_dict({name: tensors[name].float() for name in expected}, strict=False)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.log_temperature.device
+
+    @torch.no_grad()
+    def encode_spectra(
+        self, spectra: Sequence[Spectrum], *, batch_size: int = 1024, blind: bool = False
+    ) -> NDArray[np.float32]:
+        """Return one unit vector per spectrum, float32 of shape (n, embedding_dim).
+
+        Parameters
+        ----------
+        spectra
+            As measured; the tower cleans them itself.
+        batch_size
+            Spectra at a time.
+        blind
+            Whether the peaks are withheld: the spectrum-blind control.
+        """
+        asked = [_without_peaks(spectrum) for spectrum in spectra] if blind else spectra
+        collate = self.spectrum_encoder.collate
+        batches = (collate(asked[start : start + batch_size]) for start in range(0, len(asked), batch_size))
+        return self._encoded(self.spectrum_encoder, batches)
+
+    def encode_structures(self, structures: Sequence[Structure], *, batch_size: int = 2048) -> NDArray[np.float32]:
+        """Return one unit vector per structure, float32 of shape (n, embedding_dim)."""
+        featuriser = self.structure_encoder.featuriser
+        parts = [
+            self.encode_structure_features(featuriser([s.mol() for s in structures[start : start + batch_size]]))
+            for start in range(0, len(structures), batch_size)
+        ]
+        return np.concatenate([np.empty((0, self.embedding_dim), dtype=np.float32), *parts])
+
+    @torch.no_grad()
+    def encode_structure_features(self, features: Any, *, batch_size: int = 2048) -> NDArray[np.float32]:  # noqa: ANN401
+        """Return one unit vector per row of features that ``structure_encoder.featuriser`` made."""
+        rows = np.arange(len(features))
+        collate = self.structure_encoder.collate
+        batches = (collate(features.take(rows[start : start + batch_size])) for start in range(0, len(rows), batch_size))
+        return self._encoded(self.structure_encoder, batches)
+
+    def _encoded(self, encoder: nn.Module, batches: Iterable[Any]) -> NDArray[np.float32]:
+        training, vectors = self.training, [np.empty((0, self.embedding_dim), dtype=np.float32)]
+        self.eval()
+        try:
+            for batch in batches:
+                vectors.append(encoder(batch.to(self.device)).global_vector.float().cpu().numpy())
+        finally:
+            self.train(training)
+        return np.concatenate(vectors)
+
+
+_DEFAULT_TOWERS = {"spectrum": next(iter(SPECTRUM_ENCODERS)), "structure": next(iter(STRUCTURE_ENCODERS))}
+
+
+def _without_peaks(spectrum: Spectrum) -> Spectrum:
+    return spectrum.with_changes(mz=np.empty(0), intensity=np.empty(0, dtype=np.float32))
+
+
+def _folder(model: Path | str | None) -> Path:
+    folder = Path(model if model is not None else DEFAULT_MODEL)
+    if folder.is_dir():
+        return folder
+    shipped = _SHIPPED_MODELS / folder
+    if len(folder.parts) == 1 and shipped.is_dir():
+        return shipped
+    names = sorted(path.name for path in _SHIPPED_MODELS.glob("*")) if _SHIPPED_MODELS.is_dir() else []
+    raise ModelError(f"{folder}: no such model; expected a model folder or one of: {', '.join(names) or 'none shipped'}")
+
+
+def _read_description(folder: Path) -> dict[str, Any]:
+    path = folder / _CONFIG_FILE
+    try:
+        description = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ModelError(f"{folder}: {_CONFIG_FILE} is missing; expected a model folder") from error
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path}: damaged or truncated: {error}") from error
+    keys = {"format_version", "name", "digest", "config", "metadata"}
+    if not isinstance(description, dict) or not keys <= description.keys():
+        raise ModelError(f"{path}: not a model description; expected the keys {', '.join(sorted(keys))}")
+    if description["format_version"] != FORMAT_VERSION:
+        raise ModelError(f"{path}: format version {description['format_version']}; expected {FORMAT_VERSION}")
+    return description

@@ -1,0 +1,43 @@
+"""Names of the towers, as configurations write them."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+from torch import nn
+
+from diptych.encoders.binned_spectrum import BinnedSpectrumEncoder
+from diptych.encoders.fingerprint_structure import FingerprintEncoder
+from diptych.errors import ConfigError
+
+SPECTRUM_ENCODERS: dict[str, type[nn.Module]] = {"binned-mlp": BinnedSpectrumEncoder}
+STRUCTURE_ENCODERS: dict[str, type[nn.Module]] = {"fingerprint-mlp": FingerprintEncoder}
+
+
+def build_encoder(
+    encoders: Mapping[str, type[nn.Module]], config: Mapping[str, Any], **fixed: Any  # noqa: ANN401 - the tower's own
+) -> nn.Module:
+    """Return the tower that ``config`` describes: its ``name`` and the tower's own options.
+
+    Raises
+    ------
+    ConfigError
+        The name or an option is unknown, or an option has an impossible value.
+    """
+    options = dict(config)
+    name = options.pop("name", next(iter(encoders)))
+    if name not in encoders:
+        raise ConfigError(f"unknown tower {name!r}; expected one of {', '.join(encoders)}")
+    known = [key for key in inspect.signature(encoders[name]).parameters if key not in fixed]
+    for key in options:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else f"; expected one of {', '.join(known)}"
+            raise ConfigError(f"tower {name!r} has no option {key!r}{hint}")
+    try:
+        return encoders[name](**options, **fixed)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ConfigError(f"tower {name!r} cannot be built from {options}: {error}") from error
