@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from diptych.errors import ConfigError
 from diptych.spectra.spectrum import Spectrum
@@ -88,7 +87,7 @@ def keep_mz_range(spectrum: Spectrum, *, minimum: float = 0.0, maximum: float | 
     last = spectrum.n_peaks if maximum is None else int(np.searchsorted(spectrum.mz, maximum, side="right"))
     if first == 0 and last == spectrum.n_peaks:
         return spectrum
-    return _with_peaks(spectrum, spectrum.mz[first:last], spectrum.intensity[first:last])
+    return spectrum.with_peaks(spectrum.mz[first:last], spectrum.intensity[first:last])
 
 
 def remove_above_precursor(spectrum: Spectrum, *, margin: float) -> Spectrum:
@@ -119,7 +118,7 @@ def merge_close_peaks(spectrum: Spectrum, *, ppm: float) -> Spectrum:
     weights = spectrum.intensity.astype(np.float64)
     totals = np.add.reduceat(weights, starts)
     mz = np.add.reduceat(spectrum.mz * weights, starts) / totals
-    return _with_peaks(spectrum, mz, totals.astype(np.float32))
+    return spectrum.with_peaks(mz, totals.astype(np.float32))
 
 
 def remove_weak_peaks(spectrum: Spectrum, *, min_relative_intensity: float) -> Spectrum:
@@ -129,7 +128,7 @@ def remove_weak_peaks(spectrum: Spectrum, *, min_relative_intensity: float) -> S
     keep = spectrum.intensity >= spectrum.intensity.max() * min_relative_intensity
     if keep.all():
         return spectrum
-    return _with_peaks(spectrum, spectrum.mz[keep], spectrum.intensity[keep])
+    return spectrum.with_peaks(spectrum.mz[keep], spectrum.intensity[keep])
 
 
 def keep_most_intense(spectrum: Spectrum, *, max_peaks: int) -> Spectrum:
@@ -137,8 +136,4 @@ def keep_most_intense(spectrum: Spectrum, *, max_peaks: int) -> Spectrum:
     if spectrum.n_peaks <= max_peaks:
         return spectrum
     kept = np.sort(np.argsort(-spectrum.intensity, kind="stable")[:max_peaks])
-    return _with_peaks(spectrum, spectrum.mz[kept], spectrum.intensity[kept])
-
-
-def _with_peaks(spectrum: Spectrum, mz: NDArray[np.float64], intensity: NDArray[np.float32]) -> Spectrum:
-    return spectrum.with_changes(mz=mz, intensity=intensity)
+    return spectrum.with_peaks(spectrum.mz[kept], spectrum.intensity[kept])

@@ -81,7 +81,11 @@ def _text(value: object) -> str:
 def _peaks(value: object) -> NDArray[np.float64]:
     try:
         pairs = json.loads(value) if isinstance(value, str) else value
-        peaks = np.array([pair[:_PAIR] for pair in pairs], dtype=np.float64).reshape(-1, _PAIR)  # type: ignore[union-attr]
+        peaks = np.array([pair[:_PAIR] for pair in pairs], dtype=np.float64)  # type: ignore[union-attr]
+        if not peaks.size:
+            return np.empty((0, _PAIR))
+        if peaks.shape[1:] != (_PAIR,):
+            raise ValueError("not pairs")
     except (TypeError, ValueError, RecursionError, KeyError) as error:
         raise ReadError(f"its peaks read {str(value)[:60]!r}; expected [[m/z, intensity], ...]") from error
     return peaks

@@ -31,8 +31,8 @@ def read_massspecgym(path: Path, *, on_problem: OnProblem) -> Iterator[Spectrum]
 
     Notes
     -----
-    The format: R. Bushuiev et al., MassSpecGym, NeurIPS 2024, arXiv 2410.23326. Its collision energies are in eV. All of its
-    ions are [M+H]+ or [M+Na]+: a row that says nothing of its ion is taken as positive.
+    The format: R. Bushuiev et al., MassSpecGym, NeurIPS 2024, arXiv 2410.23326. Its collision energies are in eV. All
+    of its ions are [M+H]+ or [M+Na]+: a row that says nothing of its ion is taken as positive.
     """
     lines = lines_of(path, on_problem=on_problem)
     header = _cells(next(lines, ""))
