@@ -1,5 +1,7 @@
 import csv
 import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -9,6 +11,8 @@ import pytest
 
 from diptych.cli import main
 from diptych.molecules.structure import Structure
+
+SOURCE = Path(__file__).parents[2] / "src"
 
 # Each spectrum's precursor says how many carbons its molecule has, and so does the stand-in of a model.
 ETHANOL, PROPANOL, BUTANOL = "OCC", "OCCC", "OCCCC"
@@ -156,3 +160,25 @@ def test_bad_input_is_one_clear_line(folder: Path, monkeypatch, capfd, options: 
     assert message in " ".join(error.replace("│", " ").split())
     assert code == 2 or len(error.splitlines()) == 1
     assert "Traceback" not in error
+
+
+def test_a_saved_model_is_judged_by_the_command(folder: Path):
+    untrained = (
+        "from diptych.embedding import JointEmbedding\n"
+        "JointEmbedding.from_config(spectrum={}, structure={}, embedding_dim=8).save('model')\n"
+        "from diptych.cli.main import run\n"
+        "run()\n"
+    )
+    options = ["--model", "model", "--spectra", "s.mgf", "--candidates", "lists.json", "--bootstrap", "5"]
+    done = subprocess.run(
+        [sys.executable, "-c", untrained, "evaluate", *options],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(SOURCE), "OMP_NUM_THREADS": "1"},
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    report = json.loads((folder / "report.json").read_text())
+    assert report["model"] == "unnamed"
+    assert len(report["provenance"]["model_digest"]) == 64
+    assert report["provenance"]["counts"]["targets_without_score"] == 0
