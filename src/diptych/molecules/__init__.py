@@ -9,17 +9,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from diptych.molecules.fingerprints import MorganFeaturiser, SparseFeatures
+    from diptych.molecules.fingerprints import MorganFeaturiser
     from diptych.molecules.formula import Formula
     from diptych.molecules.murcko import murcko_scaffold
     from diptych.molecules.parallel import StandardisedChunk, standardise_rows
+    from diptych.molecules.sparse import SparseFeatures
     from diptych.molecules.structure import Structure, standardise
     from diptych.molecules.tables import StructureRow, read_structure_rows
 
 _HOMES = {
     "Formula": "diptych.molecules.formula",
     "MorganFeaturiser": "diptych.molecules.fingerprints",
-    "SparseFeatures": "diptych.molecules.fingerprints",
+    "SparseFeatures": "diptych.molecules.sparse",
     "StandardisedChunk": "diptych.molecules.parallel",
     "Structure": "diptych.molecules.structure",
     "StructureRow": "diptych.molecules.tables",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, contextmanager
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Protocol
@@ -143,7 +143,7 @@ def _with_all_parts(
     progress(n_done, None)
     remaining = islice(rows, n_done, None)
     featuriser = model.structure_encoder.featuriser
-    with closing(standardise_rows(remaining, featuriser=featuriser, workers=workers)) as chunks:
+    with _one_thread(), closing(standardise_rows(remaining, featuriser=featuriser, workers=workers)) as chunks:
         while True:
             part = Part()
             for chunk in islice(chunks, _CHUNKS_PER_PART):
@@ -153,6 +153,19 @@ def _with_all_parts(
             if not part.n_rows:
                 return store
             store = store.with_part(part)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Keep torch to one thread, as the processors are busy standardising and threads that wait for one another spin."""
+    import torch
+
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(n_threads)
 
 
 def _embedded(chunk: StandardisedChunk, model: StructureModel) -> NDArray[np.float16]:
