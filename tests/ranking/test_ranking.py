@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import diptych.ranking
 from diptych.errors import EvaluationError
 from diptych.ranking import CandidateList, Ranking, rank_against_ties
 
@@ -69,3 +70,8 @@ def test_duplicates_are_removed_and_counted_and_the_unparsed_still_count():
 def test_a_list_with_duplicates_is_refused():
     with pytest.raises(EvaluationError, match="holds 3 structures but only 2 distinct first blocks"):
         CandidateList(structures=molecules("ABA"))
+
+
+def test_an_unknown_name_is_answered_with_the_known_ones():
+    with pytest.raises(AttributeError, match="no attribute 'Rankr'; it has CandidateList, "):
+        diptych.ranking.Rankr  # noqa: B018 - looking it up is the test
