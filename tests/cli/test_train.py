@@ -39,8 +39,6 @@ def test_help_names_the_options(tmp_path: Path):
         ("[training]\nepoch = 3\n", [], "unknown key 'epoch' in section [training]; did you mean 'epochs'?"),
         ("", ["--set", "training.epochs=many"], "training.epochs must be a whole number, got 'many'"),
         ("[training\n", [], "is not TOML"),
-        ("", ["--resume"], "no checkpoint to resume from"),
-        ("", [], "data.dataset is not given"),
         ("[data]\ndataset = 'none.parquet'\nfold_column = 'fold_scaffold'\n", [], "none.parquet: cannot be read"),
     ],
 )

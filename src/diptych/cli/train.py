@@ -33,9 +33,10 @@ def train_command(
         from diptych.training.progress import TrainingProgress
         from diptych.training.trainer import train
     except ModuleNotFoundError as error:
-        if error.name not in _EXTRA:
+        package = (error.name or "").partition(".")[0]
+        if package not in _EXTRA:
             raise
-        raise TrainingError(f"training needs the package {error.name}: pip install 'diptych[train]'") from error
+        raise TrainingError(f"training needs the package {package}: pip install 'diptych[train]'") from error
     console = Console(stderr=True)
     result = train(
         settings,

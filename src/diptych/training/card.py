@@ -12,6 +12,7 @@ from diptych.files import replacing
 
 CARD = "card.md"
 FIRST_BLOCKS = "training_first_blocks.txt"
+_PARTS = ("spectrum", "structure", "ions")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -22,8 +23,10 @@ class ModelCard:
     ----------
     name
         Of the model.
-    config
-        The resolved configuration, sections as mappings.
+    towers
+        What the model can be built with again: ``spectrum``, ``structure``, ``ions``, ``embedding_dim``.
+    fold
+        Where the validation queries come from.
     first_blocks
         Of all training molecules.
     licences
@@ -39,7 +42,8 @@ class ModelCard:
     """
 
     name: str
-    config: Mapping[str, Any]
+    towers: Mapping[str, Any]
+    fold: str
     first_blocks: Iterable[str]
     licences: Iterable[str]
     n_parameters: int
@@ -61,8 +65,8 @@ class ModelCard:
             f"# {self.name}",
             "A joint embedding of MS/MS spectra and molecular structures, trained by `diptych train`.",
             "## Towers\n",
-            _table(("", "settings"), [(k, _settings(self.config["model"][k])) for k in ("spectrum", "structure")]),
-            f"{self.n_parameters:,} weights, vectors of length {self.config['model']['embedding_dim']}.",
+            _table(("", "settings"), [(part, _settings(self.towers[part])) for part in _PARTS if self.towers[part]]),
+            f"{self.n_parameters:,} weights, vectors of length {self.towers['embedding_dim']}.",
             "## Training data\n",
             f"{licences.total():,} spectra of {n_molecules:,} molecules; their first blocks stand in `{FIRST_BLOCKS}`. "
             "Figures on any of these molecules say nothing about new ones.",
@@ -84,8 +88,7 @@ class ModelCard:
             (name, f"{100 * value:.1f}", f"{100 * self.blind_metrics[name]:.1f}" if name in self.blind_metrics else "")
             for name, value in self.metrics.items()
         ]
-        fold = self.config["validation"]["fold"]
-        title = f"Fold `{fold}`, candidates of one formula, in %, by spectrum, ties against the target:\n\n"
+        title = f"Fold `{self.fold}`, candidates of one formula, in %, by spectrum, ties against the target:\n\n"
         return title + _table(("metric", "model", "the same, peaks withheld"), rows)
 
 

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Literal
 
 from diptych.errors import ConfigError
-
-_Section = TypeVar("_Section")
-
-
-def _setting(default: Any, *, minimum: float | None = None, maximum: float | None = None) -> Any:  # noqa: ANN401 - a field
-    return field(default=default, metadata={"minimum": minimum, "maximum": maximum})
+from diptych.training.sections import apply_override, section_from, setting
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,13 +21,16 @@ class ModelConfig:
     ----------
     spectrum, structure
         ``name`` of the tower (a key of ``SPECTRUM_ENCODERS``, ``STRUCTURE_ENCODERS``) and that tower's own options.
+    ions
+        Options of the ion table that both towers share; None, where the section is absent, leaves it out.
     embedding_dim
-        Length of the joint vectors.
+        Length of the joint vectors, those of the ion table included.
     """
 
     spectrum: Mapping[str, Any] = field(default_factory=dict)
     structure: Mapping[str, Any] = field(default_factory=dict)
-    embedding_dim: int = _setting(256, minimum=1)
+    ions: Mapping[str, Any] | None = None
+    embedding_dim: int = setting(256, minimum=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +66,7 @@ class DataConfig:
     structures: str = ""
     licences: tuple[str, ...] = ()
     exclude: str = ""
-    workers: int = _setting(0, minimum=0)
+    workers: int = setting(0, minimum=0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,8 +81,8 @@ class AugmentationConfig:
         Standard deviation of the natural logarithm of a random factor on each intensity.
     """
 
-    peak_dropout: float = _setting(0.0, minimum=0.0, maximum=0.5)
-    intensity_noise: float = _setting(0.0, minimum=0.0, maximum=2.0)
+    peak_dropout: float = setting(0.0, minimum=0.0, maximum=0.5)
+    intensity_noise: float = setting(0.0, minimum=0.0, maximum=2.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,9 +103,9 @@ class NegativesConfig:
         decoys have been seen.
     """
 
-    per_molecule: int = _setting(8, minimum=0)
+    per_molecule: int = setting(8, minimum=0)
     fill: Literal["mass", "none"] = "mass"
-    pool: int = _setting(256, minimum=1)
+    pool: int = setting(256, minimum=1)
     withhold: tuple[str, ...] = ()
 
 
@@ -130,14 +127,17 @@ class LossConfig:
         Which hard negatives a spectrum sees: its molecule's ``"own"``, or those of the whole ``"batch"``.
     structure_weight
         Weight of the structure-to-spectrum direction; the other has the rest.
+    block_weight
+        Weight of the same loss on each block of the vectors by itself, where the towers join several; 0 leaves it out.
     """
 
     name: str = "info-nce"
-    temperature: float = _setting(0.07, minimum=0.005, maximum=1.0)
+    temperature: float = setting(0.07, minimum=0.005, maximum=1.0)
     learn_temperature: bool = True
-    label_smoothing: float = _setting(0.0, minimum=0.0, maximum=0.5)
+    label_smoothing: float = setting(0.0, minimum=0.0, maximum=0.5)
     negatives: Literal["own", "batch"] = "own"
-    structure_weight: float = _setting(0.5, minimum=0.0, maximum=1.0)
+    structure_weight: float = setting(0.5, minimum=0.0, maximum=1.0)
+    block_weight: float = setting(0.0, minimum=0.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,17 +169,17 @@ class TrainingConfig:
         Every random draw follows from this and the number of the epoch.
     """
 
-    epochs: int = _setting(15, minimum=1)
-    batch_size: int = _setting(256, minimum=2)
-    learning_rate: float = _setting(1e-3, minimum=0.0)
-    weight_decay: float = _setting(0.01, minimum=0.0)
-    warmup_epochs: float = _setting(1.0, minimum=0.0)
-    gradient_clip: float = _setting(1.0, minimum=0.0)
-    ema_decay: float = _setting(0.0, minimum=0.0, maximum=0.99999)
+    epochs: int = setting(15, minimum=1)
+    batch_size: int = setting(256, minimum=2)
+    learning_rate: float = setting(1e-3, minimum=0.0)
+    weight_decay: float = setting(0.01, minimum=0.0)
+    warmup_epochs: float = setting(1.0, minimum=0.0)
+    gradient_clip: float = setting(1.0, minimum=0.0)
+    ema_decay: float = setting(0.0, minimum=0.0, maximum=0.99999)
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    devices: int = _setting(0, minimum=0)
+    devices: int = setting(0, minimum=0)
     blind: bool = False
-    seed: int = _setting(1, minimum=0)
+    seed: int = setting(1, minimum=0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -206,10 +206,10 @@ class ValidationConfig:
 
     fold: str = "val"
     candidates: str = ""
-    list_length: int = _setting(256, minimum=2)
-    every_epochs: int = _setting(1, minimum=1)
+    list_length: int = setting(256, minimum=2)
+    every_epochs: int = setting(1, minimum=1)
     monitor: Literal["mrr", "hit_rate@1", "hit_rate@5", "hit_rate@20"] = "mrr"
-    patience: int = _setting(0, minimum=0)
+    patience: int = setting(0, minimum=0)
     calibration_from: str = ""
 
 
@@ -239,7 +239,7 @@ class RunConfig:
         >>> RunConfig.from_dict({"training": {"epochs": 3}}).training.epochs
         3
         """
-        return _section(cls, values, section="")
+        return section_from(cls, values, section="")
 
     def to_dict(self) -> dict[str, Any]:
         """Return nested plain values, as ``config.json`` holds them and ``from_dict`` takes them."""
@@ -263,82 +263,8 @@ def read_config(path: Path, *, overrides: Sequence[str] = ()) -> RunConfig:
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: is not TOML: {error}") from error
     for override in overrides:
-        _apply(values, override)
+        apply_override(values, override)
     try:
         return RunConfig.from_dict(values)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error
-
-
-def unknown_key(key: str, *, section: str, known: Sequence[str]) -> ConfigError:
-    """Return the error for a key that is not known, naming the section and the nearest known key."""
-    place = f"section [{section}]" if section else "the configuration"
-    near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
-    advice = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
-    return ConfigError(f"unknown key {key!r} in {place}; {advice}")
-
-
-def _apply(values: dict[str, Any], override: str) -> None:
-    key, equals, text = override.partition("=")
-    parts = [part.strip() for part in key.split(".")]
-    if not equals or not all(parts):
-        raise ConfigError(f"override {override!r} must look like section.key=value, such as training.epochs=20")
-    target = values
-    for part in parts[:-1]:
-        target = target.setdefault(part, {})
-        if not isinstance(target, dict):
-            raise ConfigError(f"override {override!r}: {part!r} is a value, not a section")
-    target[parts[-1]] = _toml_value(text.strip())
-
-
-def _toml_value(text: str) -> Any:  # noqa: ANN401 - any TOML value
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text
-
-
-def _section(cls: type[_Section], values: Any, *, section: str) -> _Section:  # noqa: ANN401 - checked here
-    if not isinstance(values, Mapping):
-        raise ConfigError(f"[{section}] must be a section, got {values!r}")
-    hints = get_type_hints(cls)
-    known = {f.name: f for f in fields(cls)}  # type: ignore[arg-type]
-    arguments = {}
-    for key, value in values.items():
-        if key not in known:
-            raise unknown_key(key, section=section, known=list(known))
-        where = f"{section}.{key}" if section else key
-        if is_dataclass(hints[key]):
-            arguments[key] = _section(hints[key], value, section=where)
-        else:
-            arguments[key] = _in_range(_typed(value, hints[key], where=where), known[key].metadata, where=where)
-    return cls(**arguments)
-
-
-def _typed(value: Any, kind: Any, *, where: str) -> Any:  # noqa: ANN401 - that is what is found out
-    origin = get_origin(kind)
-    if origin is Literal:
-        accepted, wanted = value in get_args(kind), "one of " + ", ".join(map(repr, get_args(kind)))
-    elif origin is tuple:
-        accepted = isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)
-        value, wanted = tuple(value) if accepted else value, "a list of texts"
-    elif origin is Mapping:
-        accepted, wanted = isinstance(value, Mapping), "a section"
-    elif kind is float:
-        accepted, wanted = isinstance(value, int | float) and not isinstance(value, bool), "a number"
-        value = float(value) if accepted else value
-    else:
-        accepted = type(value) is kind
-        wanted = {int: "a whole number", bool: "true or false", str: "a text"}[kind]
-    if not accepted:
-        raise ConfigError(f"{where} must be {wanted}, got {value!r}")
-    return value
-
-
-def _in_range(value: Any, metadata: Mapping[str, Any], *, where: str) -> Any:  # noqa: ANN401 - handed through
-    minimum, maximum = metadata.get("minimum"), metadata.get("maximum")
-    if minimum is not None and not value >= minimum:
-        raise ConfigError(f"{where} must be at least {minimum}, got {value}")
-    if maximum is not None and not value <= maximum:
-        raise ConfigError(f"{where} must be at most {maximum}, got {value}")
-    return value

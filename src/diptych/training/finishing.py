@@ -51,10 +51,12 @@ def finish(config: RunConfig, folder: RunFolder, prepared: Prepared) -> Training
     metrics = validation.measure(model) if validation else {}
     blind_metrics = validation.measure_blind(model) if validation else {}
     model.metadata |= _metadata(config, prepared, metrics, blind_metrics) | _calibration(config, prepared, model)
+    model.name = folder.path.name
     model.save(folder.model)
     ModelCard(
-        name=folder.path.name,
-        config=config.to_dict(),
+        name=model.name,
+        towers=model.config,
+        fold=config.validation.fold,
         first_blocks=prepared.corpus.first_blocks,
         licences=prepared.corpus.licences,
         n_parameters=parameter_count(model),

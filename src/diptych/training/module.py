@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import lightning
 import numpy as np
@@ -13,7 +13,6 @@ from torch.nn import functional
 
 from diptych.errors import ConfigError, TrainingError
 from diptych.training.averaging import AveragedModel
-from diptych.training.config import unknown_key
 from diptych.training.losses import LOSSES, ContrastiveBatch, LossSettings
 from diptych.training.schedule import learning_rate_factor
 
@@ -43,6 +42,7 @@ class ContrastiveModule(lightning.LightningModule):
         self.model = model
         self.settings = config.training
         self.loss, self.loss_settings = _loss(config.loss)
+        self.block_weight = config.loss.block_weight
         self.steps_per_epoch = steps_per_epoch
         decay = config.training.ema_decay
         self.average = AveragedModel(model, decay=decay) if decay else None
@@ -53,7 +53,7 @@ class ContrastiveModule(lightning.LightningModule):
     @property
     def judged(self) -> JointEmbedding:
         """The weights that are validated and saved: the average where there is one."""
-        return self.model if self.average is None else self.average.model
+        return self.model if self.average is None else cast("JointEmbedding", self.average.model)
 
     def training_step(self, batch: TrainingBatch, batch_idx: int) -> Tensor:
         """Return the loss of one batch.
@@ -63,22 +63,30 @@ class ContrastiveModule(lightning.LightningModule):
         TrainingError
             The loss is not finite.
         """
-        spectra = self.model.spectrum_encoder(batch.spectra).global_vector
-        structures = self.model.structure_encoder(batch.structures).global_vector
+        spectra, structures = self.model.spectrum_encoder(batch.spectra), self.model.structure_encoder(batch.structures)
         with torch.autocast(self.device.type, enabled=False):
-            unit = functional.normalize(structures.float(), dim=1)
-            vectors = ContrastiveBatch(
-                spectra=functional.normalize(spectra.float(), dim=1),
-                structures=unit[: batch.n_molecules],
-                negatives=unit[batch.n_molecules :],
-                owner=batch.owner,
-            )
-            loss: Tensor = self.loss(vectors, self._temperature(), settings=self.loss_settings)
+            whole = (spectra.global_vector.float(), structures.global_vector.float())
+            loss = self._contrast(*whole, batch)
+            if self.block_weight and len(spectra.block_sizes) > 1:
+                blocks = zip(*(side.split(spectra.block_sizes, dim=1) for side in whole), strict=True)
+                loss = loss + self.block_weight * sum(self._contrast(x, y, batch) for x, y in blocks)
         if not torch.isfinite(loss):
             raise TrainingError(
                 f"the loss is {loss.item()} in epoch {self.current_epoch + 1}, batch {batch_idx + 1}; the last good "
-                "checkpoint is kept: lower training.learning_rate and go on with --resume, or train anew"
+                "checkpoint is kept; train anew with a lower training.learning_rate"
             )
+        return loss
+
+    def _contrast(self, spectra: Tensor, structures: Tensor, batch: TrainingBatch) -> Tensor:
+        """Return the loss of vectors that need not be of unit length."""
+        unit = functional.normalize(structures, dim=1)
+        vectors = ContrastiveBatch(
+            spectra=functional.normalize(spectra, dim=1),
+            structures=unit[: batch.n_molecules],
+            negatives=unit[batch.n_molecules :],
+            owner=batch.owner,
+        )
+        loss: Tensor = self.loss(vectors, self._temperature(), settings=self.loss_settings)
         return loss
 
     def _temperature(self) -> Tensor:
@@ -126,7 +134,7 @@ def _step_seed(*numbers: int) -> int:
 
 def _loss(config: LossConfig) -> tuple[Any, LossSettings]:
     if config.name not in LOSSES:
-        raise ConfigError(f"loss.name: {unknown_key(config.name, section='loss', known=list(LOSSES))}")
+        raise ConfigError(f"loss.name: unknown loss {config.name!r}; expected one of {', '.join(LOSSES)}")
     settings = LossSettings(
         label_smoothing=config.label_smoothing, negatives=config.negatives, structure_weight=config.structure_weight
     )

@@ -95,6 +95,7 @@ def new_model(config: RunConfig) -> JointEmbedding:
     return JointEmbedding.from_config(
         spectrum=dict(config.model.spectrum),
         structure=dict(config.model.structure),
+        ions=None if config.model.ions is None else dict(config.model.ions),
         embedding_dim=config.model.embedding_dim,
         temperature=config.loss.temperature,
     )

@@ -10,15 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diptych.evaluation import evaluate
+from diptych.retrieval.rankers import EmbeddingRanker
 
 if TYPE_CHECKING:
     from diptych.embedding import JointEmbedding
+    from diptych.molecules.structure import Structure
     from diptych.ranking import Query
+    from diptych.spectra.spectrum import Spectrum
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class FeatureRanker:
-    """Scores candidates by cosine, from structure features made once; the same scores as ``EmbeddingRanker``.
+class PreparedEmbedding:
+    """A model whose structure features are made already, as `EmbeddingRanker` asks it.
 
     Attributes
     ----------
@@ -28,30 +31,25 @@ class FeatureRanker:
         Of all candidates, as the structure tower's featuriser makes them.
     row_of
         First block -> row of ``features``.
-    blind
-        Whether the peaks are withheld.
-    name
-        What reports call it.
     """
 
     model: JointEmbedding
     features: Any
     row_of: Mapping[str, int]
-    blind: bool
-    name: str = "model"
 
-    def score(self, queries: Sequence[Query]) -> list[NDArray[np.floating]]:
-        """Return the cosine of each query's spectrum and its candidates, one float32 array per query."""
-        structures = self.model.encode_structure_features(self.features)
-        spectra = self.model.encode_spectra([query.spectrum for query in queries], blind=self.blind)
-        rows_of = {id(query.candidates): self._rows(query) for query in queries}
-        return [
-            structures[rows_of[id(query.candidates)]] @ vector for query, vector in zip(queries, spectra, strict=True)
-        ]
+    @property
+    def name(self) -> str:
+        """What reports call the model."""
+        return self.model.name
 
-    def _rows(self, query: Query) -> NDArray[np.int64]:
-        blocks = (structure.inchikey_first_block for structure in query.candidates.structures)
-        return np.array([self.row_of[block] for block in blocks], dtype=np.int64)
+    def encode_spectra(self, spectra: Sequence[Spectrum], *, blind: bool = False) -> NDArray[np.float32]:
+        """Return unit vectors, float32 of shape (n, embedding_dim)."""
+        return self.model.encode_spectra(spectra, blind=blind)
+
+    def encode_structures(self, structures: Sequence[Structure]) -> NDArray[np.float32]:
+        """Return unit vectors, float32 of shape (n, embedding_dim)."""
+        rows = np.array([self.row_of[structure.inchikey_first_block] for structure in structures], dtype=np.int64)
+        return self.model.encode_structure_features(self.features.take(rows))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -77,21 +75,23 @@ class ValidationSet:
 
     def measure(self, model: JointEmbedding) -> dict[str, float]:
         """Return ``hit_rate@1``, ``hit_rate@5``, ``hit_rate@20`` and ``mrr``, averaged over spectra."""
-        return self._measure(self._ranker(model, blind=self.blind))
+        return self._measure(model, blind=self.blind)
 
     def measure_blind(self, model: JointEmbedding) -> dict[str, float]:
         """Return the same figures of the same model asked without peaks: the spectrum-blind control."""
-        return self._measure(self._ranker(model, blind=True))
+        return self._measure(model, blind=True)
 
     def scores_and_answers(self, model: JointEmbedding) -> tuple[list[NDArray[np.floating]], list[int]]:
-        """Return scores and the position of the answer for every query that has its answer in the list."""
+        """Return scores and the position of the answer for every query that can be scored and lists its answer."""
         queries = [query for query in self.queries if query.target in query.candidates.positions]
-        positions = [query.candidates.positions[query.target] for query in queries]
-        return self._ranker(model, blind=self.blind).score(queries), positions
+        scored = zip(queries, self._ranker(model, blind=self.blind).score(queries), strict=True)
+        pairs = [(s, query.candidates.positions[query.target]) for query, s in scored if np.isfinite(s).all()]
+        return [scores for scores, _ in pairs], [position for _, position in pairs]
 
-    def _ranker(self, model: JointEmbedding, *, blind: bool) -> FeatureRanker:
-        return FeatureRanker(model=model, features=self.features, row_of=self.row_of, blind=blind)
+    def _ranker(self, model: JointEmbedding, *, blind: bool) -> EmbeddingRanker:
+        prepared = PreparedEmbedding(model=model, features=self.features, row_of=self.row_of)
+        return EmbeddingRanker(prepared, blind=blind)
 
-    def _measure(self, ranker: FeatureRanker) -> dict[str, float]:
-        evaluation = evaluate(ranker, self.queries, n_bootstrap=0)
+    def _measure(self, model: JointEmbedding, *, blind: bool) -> dict[str, float]:
+        evaluation = evaluate(self._ranker(model, blind=blind), self.queries, n_bootstrap=0)
         return {name: value.spectrum for name, value in evaluation.metrics.items()}

@@ -1,0 +1,109 @@
+"""Nested mappings, as TOML gives them, read into frozen dataclasses; every mistake is named with its place."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import field, fields, is_dataclass
+from types import UnionType
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+from diptych.errors import ConfigError
+
+_Section = TypeVar("_Section")
+
+
+def setting(default: Any, *, minimum: float | None = None, maximum: float | None = None) -> Any:  # noqa: ANN401 - a field
+    """Return a dataclass field with bounds, which are included."""
+    return field(default=default, metadata={"minimum": minimum, "maximum": maximum})
+
+
+def unknown_key(key: str, *, section: str, known: Sequence[str]) -> ConfigError:
+    """Return the error for a key that is not known, naming the section and the nearest known key."""
+    place = f"section [{section}]" if section else "the configuration"
+    near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+    advice = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
+    return ConfigError(f"unknown key {key!r} in {place}; {advice}")
+
+
+def apply_override(values: dict[str, Any], override: str) -> None:
+    """Put the value of ``section.key=value`` into nested mappings; it is read as TOML, or else as text.
+
+    Raises
+    ------
+    ConfigError
+        There is no ``=``, or a part of the key is a value.
+    """
+    key, equals, text = override.partition("=")
+    parts = [part.strip() for part in key.split(".")]
+    if not equals or not all(parts):
+        raise ConfigError(f"override {override!r} must look like section.key=value, such as training.epochs=20")
+    target = values
+    for part in parts[:-1]:
+        target = target.setdefault(part, {})
+        if not isinstance(target, dict):
+            raise ConfigError(f"override {override!r}: {part!r} is a value, not a section")
+    target[parts[-1]] = _toml_value(text.strip())
+
+
+def _toml_value(text: str) -> Any:  # noqa: ANN401 - any TOML value
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def section_from(cls: type[_Section], values: Any, *, section: str) -> _Section:  # noqa: ANN401 - checked here
+    """Return a dataclass from nested mappings; a field that is a dataclass is a section of its own.
+
+    Raises
+    ------
+    ConfigError
+        An unknown key, or a value of a wrong type or out of range.
+    """
+    if not isinstance(values, Mapping):
+        raise ConfigError(f"[{section}] must be a section, got {values!r}")
+    hints = get_type_hints(cls)
+    known = {f.name: f for f in fields(cls)}  # type: ignore[arg-type]
+    arguments = {}
+    for key, value in values.items():
+        if key not in known:
+            raise unknown_key(key, section=section, known=list(known))
+        where = f"{section}.{key}" if section else key
+        if is_dataclass(hints[key]):
+            arguments[key] = section_from(hints[key], value, section=where)
+        else:
+            arguments[key] = _in_range(_typed(value, hints[key], where=where), known[key].metadata, where=where)
+    return cls(**arguments)
+
+
+def _typed(value: Any, kind: Any, *, where: str) -> Any:  # noqa: ANN401 - that is what is found out
+    if isinstance(kind, UnionType):
+        return None if value is None else _typed(value, get_args(kind)[0], where=where)
+    origin = get_origin(kind)
+    if origin is Literal:
+        accepted, wanted = value in get_args(kind), "one of " + ", ".join(map(repr, get_args(kind)))
+    elif origin is tuple:
+        accepted = isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)
+        value, wanted = tuple(value) if accepted else value, "a list of texts"
+    elif origin is Mapping:
+        accepted, wanted = isinstance(value, Mapping), "a section"
+    elif kind is float:
+        accepted, wanted = isinstance(value, int | float) and not isinstance(value, bool), "a number"
+        value = float(value) if accepted else value
+    else:
+        accepted = type(value) is kind
+        wanted = {int: "a whole number", bool: "true or false", str: "a text"}[kind]
+    if not accepted:
+        raise ConfigError(f"{where} must be {wanted}, got {value!r}")
+    return value
+
+
+def _in_range(value: Any, metadata: Mapping[str, Any], *, where: str) -> Any:  # noqa: ANN401 - handed through
+    minimum, maximum = metadata.get("minimum"), metadata.get("maximum")
+    if minimum is not None and not value >= minimum:
+        raise ConfigError(f"{where} must be at least {minimum}, got {value}")
+    if maximum is not None and not value <= maximum:
+        raise ConfigError(f"{where} must be at most {maximum}, got {value}")
+    return value
