@@ -41,9 +41,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("spectra", type=Path)
     parser.add_argument("--sizes", type=int, nargs="+", default=[5_000, 20_000, 60_000])
+    parser.add_argument("--model", help="default: the shipped one")
     parser.add_argument("--library", type=Path, help="default: the shipped structures")
     arguments = parser.parse_args()
-    model = JointEmbedding.load(None)
+    model = JointEmbedding.load(arguments.model)
     library = StructureLibrary.load(arguments.library) if arguments.library else shipped_library(model, workers=None)
     print(f"model {model.name}, library of {len(library):,} structures, {os.cpu_count()} processors\n")
     with tempfile.TemporaryDirectory() as name:
@@ -51,7 +52,7 @@ def main() -> None:
         files = [sample(arguments.spectra, size, folder / f"{size}.mgf") for size in arguments.sizes]
         print("| spectra | spectra/s | whole command, s | peak memory, MB |\n|---|---|---|---|")
         for path in files:
-            run = measure(path, library.folder, folder / "results")
+            run = measure(path, model=arguments.model, library=library.folder, results=folder / "results")
             print(
                 f"| {run.n_spectra:,} | {run.spectra_per_second:,.0f} | {run.wall_seconds:.1f} | {run.peak_mb:,.0f} |"
             )
@@ -75,11 +76,12 @@ def sample(source: Path, size: int, path: Path) -> Path:
     return path
 
 
-def measure(path: Path, library: Path, results: Path) -> Measurement:
+def measure(path: Path, *, model: str | None, library: Path, results: Path) -> Measurement:
     """Run the command in a process of its own."""
     code = "from diptych.cli.main import run; run()"
     command = [sys.executable, "-c", code, "annotate", path, "--library", library, "-o", results]
     start = time.perf_counter()
+    command += ["--model", model] if model else []
     process = subprocess.Popen([str(word) for word in command], stdout=subprocess.PIPE, text=True)
     output = process.stdout.read() if process.stdout else ""
     _, status, usage = os.wait4(process.pid, 0)

@@ -226,7 +226,7 @@ def _report(run: _Run, written: list[Path], *, merge_by: str | None) -> None:
 
     summary, console = run.summary, Console()
     if run.shown:
-        console.print(_table(run.shown))
+        console.print(_table(run.shown, width=console.width))
     if summary.n_answers > len(run.shown):
         console.print(f"... and {summary.n_answers - len(run.shown):,} more", markup=False, highlight=False)
     for line in _summary_lines(summary, written):
@@ -239,30 +239,34 @@ def _report(run: _Run, written: list[Path], *, merge_by: str | None) -> None:
         raise run.problem()
 
 
-def _table(annotations: list[Annotation]) -> Table:
+def _table(annotations: list[Annotation], *, width: int) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("spectrum", "precursor m/z", "adduct", "best structure", "formula", "probability", "candidates"):
-        numeric = heading in {"precursor m/z", "probability", "candidates"}
-        table.add_column(heading, justify="right" if numeric else "left", no_wrap=heading != "best structure")
-    for annotation in annotations:
-        table.add_row(*(Text(cell) for cell in _cells(annotation)))
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1))
+    headings = ("spectrum", "m/z", "adduct", "best structure", "prob.", "of")
+    for heading in headings:
+        is_number = heading in {"m/z", "prob.", "of"}
+        table.add_column(heading, justify="right" if is_number else "left", no_wrap=True, overflow="ellipsis")
+    rows = [_cells(annotation) for annotation in annotations]
+    widths = [max(len(cell) for cell in cells) for cells in zip(headings, *rows, strict=True)]
+    room = width - 2 * (len(headings) - 1) - sum(widths) + widths[3]
+    for row in rows:
+        row[3] = _cut(row[3], max(16, room))
+        table.add_row(*(Text(cell) for cell in row))
     return table
 
 
 def _cells(annotation: Annotation) -> list[str]:
-    name = "+".join(annotation.identifiers)
+    name = _cut("+".join(annotation.identifiers), 24)
     mz = "" if annotation.precursor_mz is None else f"{annotation.precursor_mz:.4f}"
     if not annotation.candidates:
         adduct = annotation.adduct.name if annotation.adduct else ""
-        return [_cut(name, 28), mz, adduct, _cut(annotation.reason, 60), "", "", f"{annotation.n_candidates}"]
+        return [name, mz, adduct, f"none: {annotation.reason}", "", f"{annotation.n_candidates}"]
     best = annotation.candidates[0]
     chance = "" if best.probability is None else f"{best.probability:.2f}"
-    structure = _cut(best.structure.name or best.structure.smiles, 40)
     return [
-        _cut(name, 28), mz, best.adduct.name, structure, best.structure.formula, chance, f"{annotation.n_candidates}",
+        name, mz, best.adduct.name, best.structure.name or best.structure.smiles, chance, f"{annotation.n_candidates}",
     ]  # fmt: skip
 
 
