@@ -55,6 +55,9 @@ class DataConfig:
         Learn only from records whose licence is one of these; empty: from all.
     exclude
         Text file with one first block a line: molecules to leave out of training.
+    cache
+        Folder in which standardised, featurised structures are kept for the next run; may be deleted at any time.
+        Empty: none are kept.
     workers
         Processes that prepare batches while the model computes; 0 prepares them in the training process.
     """
@@ -66,6 +69,7 @@ class DataConfig:
     structures: str = ""
     licences: tuple[str, ...] = ()
     exclude: str = ""
+    cache: str = ""
     workers: int = setting(0, minimum=0)
 
 

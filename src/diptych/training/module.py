@@ -101,7 +101,14 @@ class ContrastiveModule(lightning.LightningModule):
             {"params": [p for p in parameters if p.ndim > 1], "weight_decay": self.settings.weight_decay},
             {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
         ]
-        return torch.optim.AdamW([g for g in groups if g["params"]], lr=self.settings.learning_rate)
+        # The fused form takes a tenth of the time on CPUs, where the step would otherwise rival the towers.
+        return torch.optim.AdamW([g for g in groups if g["params"]], lr=self.settings.learning_rate, fused=True)
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """Clip the gradient; Lightning's own clipping refuses fused optimisers."""
+        if self.settings.gradient_clip:
+            parameters = [p for group in optimizer.param_groups for p in group["params"]]
+            nn.utils.clip_grad_norm_(parameters, self.settings.gradient_clip)
 
     def on_train_batch_start(self, batch: TrainingBatch, batch_idx: int) -> None:
         """Set the learning rate of this step, and its seed: a resumed run draws what one never stopped would have."""

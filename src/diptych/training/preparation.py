@@ -12,7 +12,7 @@ from diptych.data.candidate_files import read_candidate_file
 from diptych.training.corpus import Corpus, read_first_blocks, read_folded_dataset
 from diptych.training.queries import validation_set
 from diptych.training.sampling import EpochSampler, negatives_by_formula
-from diptych.training.structures import StructureTable, parse_smiles, smiles_of_formulas
+from diptych.training.structures import StructureTable, first_blocks_of, parse_smiles, smiles_of_formulas
 
 if TYPE_CHECKING:
     from diptych.molecules.parallel import Featuriser
@@ -92,7 +92,7 @@ def _training_table(
     table = StructureTable.of(molecules, featuriser([molecule.mol() for molecule in molecules]))
     if not (config.negatives.per_molecule and config.data.structures):
         return table
-    withheld = _withheld(config, featuriser) | set(excluded)
+    withheld = _withheld(config) | set(excluded)
     pool = smiles_of_formulas(
         Path(config.data.structures),
         {molecule.formula for molecule in molecules},
@@ -100,14 +100,16 @@ def _training_table(
         at_most=config.negatives.pool,
         seed=config.training.seed,
     )
-    further = parse_smiles((smiles for formula in pool.values() for smiles in formula), featuriser).table
+    cache = Path(config.data.cache) if config.data.cache else None
+    further = parse_smiles((smiles for formula in pool.values() for smiles in formula), featuriser, cache=cache).table
     return table if further is None else table.joined(further.without(withheld))
 
 
-def _withheld(config: RunConfig, featuriser: Featuriser) -> set[str]:
+def _withheld(config: RunConfig) -> set[str]:
+    """Return the first blocks of all structures of the withheld candidate lists, their keys included."""
     lists = [read_candidate_file(Path(path)) for path in config.negatives.withhold]
-    parsed = parse_smiles((smiles for by_block in lists for texts in by_block.values() for smiles in texts), featuriser)
-    return {block for by_block in lists for block in by_block} | set(parsed.table.row_of if parsed.table else ())
+    keys = {key for by_key in lists for key in by_key}
+    return keys | first_blocks_of(smiles for by_key in lists for texts in by_key.values() for smiles in texts)
 
 
 def _sampler(config: RunConfig, corpus: Corpus, table: StructureTable) -> EpochSampler:

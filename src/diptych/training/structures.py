@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from diptych.data.tables import read_columns
 from diptych.molecules.parallel import standardise_rows
 from diptych.molecules.tables import StructureRow
+from diptych.training.feature_cache import Described, FeatureCache
 
 if TYPE_CHECKING:
     from diptych.molecules.parallel import Featuriser
@@ -88,7 +89,9 @@ class ParsedSmiles:
     table: StructureTable | None
 
 
-def parse_smiles(smiles: Iterable[str], featuriser: Featuriser, *, workers: int | None = None) -> ParsedSmiles:
+def parse_smiles(
+    smiles: Iterable[str], featuriser: Featuriser, *, workers: int | None = None, cache: Path | None = None
+) -> ParsedSmiles:
     """Return the standardised, featurised structures of SMILES, worked on by all processors if there are many.
 
     Parameters
@@ -99,16 +102,37 @@ def parse_smiles(smiles: Iterable[str], featuriser: Featuriser, *, workers: int 
         Of the structure tower.
     workers
         Processes; None for one per processor.
+    cache
+        Folder in which the result is looked for, and kept; None for none.
     """
     texts = list(dict.fromkeys(smiles))
+    store = None if cache is None or not texts else FeatureCache(cache)
+    described = store.get(texts, featuriser) if store else None
+    if described is None:
+        described = _describe(texts, featuriser, workers=workers)
+        if store and described.features is not None:
+            store.put(texts, featuriser, described)
+    structures = described.structures
+    table = None if described.features is None else StructureTable.of(structures, described.features)
+    return ParsedSmiles(structure_of=dict(zip(described.texts, structures, strict=True)), table=table)
+
+
+def _describe(texts: Sequence[str], featuriser: Featuriser | None, *, workers: int | None) -> Described:
     rows = (StructureRow(row_number=number, smiles=text) for number, text in enumerate(texts))
     chunks = list(standardise_rows(rows, featuriser=featuriser, workers=workers))
     failed = {failure.row_number for chunk in chunks for failure in chunk.failures}
-    parsed = [text for number, text in enumerate(texts) if number not in failed]
-    structures = [structure for chunk in chunks for structure in chunk.structures()]
     parts = [chunk.features for chunk in chunks if chunk.features is not None]
-    table = StructureTable.of(structures, type(parts[0]).concatenate(parts)) if parts else None
-    return ParsedSmiles(structure_of=dict(zip(parsed, structures, strict=True)), table=table)
+    return Described(
+        texts=[text for number, text in enumerate(texts) if number not in failed],
+        structures=[structure for chunk in chunks for structure in chunk.structures()],
+        features=type(parts[0]).concatenate(parts) if parts else None,
+    )
+
+
+def first_blocks_of(smiles: Iterable[str], *, workers: int | None = None) -> set[str]:
+    """Return the first blocks of all SMILES that can be parsed."""
+    described = _describe(list(dict.fromkeys(smiles)), None, workers=workers)
+    return {structure.inchikey_first_block for structure in described.structures}
 
 
 def smiles_of_formulas(

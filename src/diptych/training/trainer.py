@@ -32,6 +32,7 @@ from diptych.training.preparation import Prepared, prepare
 from diptych.training.recorder import EpochRecorder, RunFolder, epoch_line, metrics_line
 
 _PACKAGES = ("torch", "lightning", "numpy", "rdkit", "pyarrow", "safetensors")
+_WITHOUT_CONSEQUENCE = {("data", "cache"), ("data", "workers")}
 _OUT_OF_MEMORY = ("out of memory", "can't allocate memory")
 
 
@@ -140,7 +141,6 @@ def _trainer(config: RunConfig, callbacks: list[Callback]) -> lightning.Trainer:
         devices=settings.devices or ("auto" if on_gpu else 1),
         precision=lightning_precision(settings.precision),
         max_epochs=settings.epochs,
-        gradient_clip_val=settings.gradient_clip or None,
         plugins=[SafetensorsCheckpointIO()],
         callbacks=callbacks,
         logger=False,
@@ -166,7 +166,7 @@ def _check(folder: RunFolder, config: RunConfig, *, resume: bool) -> None:
     for section, values in config.to_dict().items():
         for key, value in values.items():
             was = before.to_dict()[section][key]
-            if was != value:
+            if was != value and (section, key) not in _WITHOUT_CONSEQUENCE:
                 raise ConfigError(
                     f"{folder.path} was started with {section}.{key} = {was!r}, now it is {value!r}; train anew"
                 )
