@@ -39,8 +39,8 @@ class JointEmbedding(nn.Module):
     Parameters
     ----------
     config
-        ``spectrum`` and ``structure`` (name and options of each tower), ``ions`` (options of the shared ion table; None:
-        there is none) and ``embedding_dim``.
+        ``spectrum`` and ``structure`` (name and options of each tower), ``ions`` (options of the ion table that both
+        share; None leaves it out) and ``embedding_dim``.
     temperature
         Of the contrastive loss, at the start.
     name
@@ -68,7 +68,9 @@ class JointEmbedding(nn.Module):
         self.ion_table = None if ions is None else IonTable(**ions)
         self.embedding_dim = int(config["embedding_dim"])
         if self.ion_table is not None and self.ion_table.dim >= self.embedding_dim:
-            raise ConfigError(f"ions.dim is {self.ion_table.dim}; expected less than embedding_dim, {self.embedding_dim}")
+            raise ConfigError(
+                f"ions.dim is {self.ion_table.dim}; expected less than embedding_dim, {self.embedding_dim}"
+            )
         parts = {"embedding_dim": self.embedding_dim, "ion_table": self.ion_table}
         self.spectrum_encoder: Any = build_encoder(SPECTRUM_ENCODERS, config["spectrum"], **parts)
         self.structure_encoder: Any = build_encoder(STRUCTURE_ENCODERS, config["structure"], **parts)
@@ -217,7 +219,9 @@ class JointEmbedding(nn.Module):
         """Return one unit vector per row of features that ``structure_encoder.featuriser`` made."""
         rows = np.arange(len(features))
         collate = self.structure_encoder.collate
-        batches = (collate(features.take(rows[start : start + batch_size])) for start in range(0, len(rows), batch_size))
+        batches = (
+            collate(features.take(rows[start : start + batch_size])) for start in range(0, len(rows), batch_size)
+        )
         return self._encoded(self.structure_encoder, batches)
 
     def _encoded(self, encoder: nn.Module, batches: Iterable[Any]) -> NDArray[np.float32]:
@@ -246,7 +250,9 @@ def _folder(model: Path | str | None) -> Path:
     if len(folder.parts) == 1 and shipped.is_dir():
         return shipped
     names = sorted(path.name for path in _SHIPPED_MODELS.glob("*")) if _SHIPPED_MODELS.is_dir() else []
-    raise ModelError(f"{folder}: no such model; expected a model folder or one of: {', '.join(names) or 'none shipped'}")
+    raise ModelError(
+        f"{folder}: no such model; expected a model folder or one of: {', '.join(names) or 'none shipped'}"
+    )
 
 
 def _read_description(folder: Path) -> dict[str, Any]:

@@ -138,7 +138,8 @@ def _two_nearest(mass: Tensor, weight: Tensor, *, bins_per_da: int) -> tuple[Ten
 
 
 def _hashed(bins: Tensor, *, width: int) -> Tensor:
-    return hash_bins(bins, width=width)
+    columns: Tensor = hash_bins(bins, width=width)
+    return columns
 
 
 def _conditions(batch: PeakBatch) -> Tensor:
@@ -146,7 +147,9 @@ def _conditions(batch: PeakBatch) -> Tensor:
     energy = batch.collision_energy
     precursor = torch.nan_to_num(batch.precursor_mz)
     waves = [
-        wave(2 * math.pi * precursor / length).float() for length in _PRECURSOR_WAVELENGTHS for wave in (torch.sin, torch.cos)
+        wave(2 * math.pi * precursor / length).float()
+        for length in _PRECURSOR_WAVELENGTHS
+        for wave in (torch.sin, torch.cos)
     ]
     known = torch.isfinite(energy)
     columns = [batch.polarity, precursor.float() / 500, torch.where(known, energy, 0.0) / 50, known.float(), *waves]

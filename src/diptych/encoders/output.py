@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-# A block whose entries are all (almost) zero, because nothing matched, stays zero instead of being blown up to unit norm.
+# A block that is all but zero, because nothing matched, stays zero instead of being blown up to unit norm.
 _SMALLEST_NORM = 1e-3
 
 

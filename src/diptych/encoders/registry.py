@@ -18,7 +18,9 @@ STRUCTURE_ENCODERS: dict[str, type[nn.Module]] = {"fingerprint-mlp": Fingerprint
 
 
 def build_encoder(
-    encoders: Mapping[str, type[nn.Module]], config: Mapping[str, Any], **fixed: Any  # noqa: ANN401 - the tower's own
+    encoders: Mapping[str, type[nn.Module]],
+    config: Mapping[str, Any],
+    **fixed: Any,  # noqa: ANN401 - the tower's own
 ) -> nn.Module:
     """Return the tower that ``config`` describes: its ``name`` and the tower's own options.
 

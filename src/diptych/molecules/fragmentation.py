@@ -19,10 +19,10 @@ from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple, Self
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 from rdkit import Chem
 
+from diptych.molecules.cuts import WORDS, fragments, ion_bins
 from diptych.molecules.sparse import SparseFeatures
 from diptych.spectra.binning import hash_bins
 from diptych.spectra.masses import MONOISOTOPIC_MASS
@@ -36,8 +36,7 @@ N_FRAGMENT_CLASSES = N_FRAGMENT_KINDS * len(HYDROGEN_SHIFTS)
 # How hard a cut of each kind is, relative to a single bond to a heteroatom: which of two ways to one mass is counted.
 _CUT_COST = np.array([1.0, 1.3, 2.0, 1.8, 2.5])
 _SHIFT_COST = 0.4
-_MAX_ATOMS = 256
-_WORDS = _MAX_ATOMS // 64
+_MAX_ATOMS = 64 * WORDS
 
 
 class MolecularGraph(NamedTuple):
@@ -78,155 +77,6 @@ def _cut_kind(bond: Chem.Bond, *, in_ring: bool) -> int:
     return _BRIDGE_CARBON if both_carbon else _BRIDGE_HETERO
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
-def _side(  # type: ignore[no-untyped-def] # noqa: ANN202 - compiled
-    start, first, second, bonds, neighbour_start, neighbours, neighbour_bonds, stack, side  # noqa: ANN001
-):
-    """Fill ``side`` with the atoms reached from ``start`` without bonds ``first`` and ``second``; return their number."""
-    side[:] = False
-    side[start] = True
-    stack[0] = start
-    size, done = 1, 0
-    while done < size:
-        atom = stack[done]
-        done += 1
-        for k in range(neighbour_start[atom], neighbour_start[atom + 1]):
-            other = neighbours[k]
-            if neighbour_bonds[k] != first and neighbour_bonds[k] != second and not side[other]:
-                side[other] = True
-                stack[size] = other
-                size += 1
-    return size
-
-
-@njit(cache=True)  # type: ignore[untyped-decorator]
-def _cuts(atom_mass, bonds, bond_kind, ring_start, ring_bonds):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202 - compiled
-    """Return for each cut the atoms of one side (as bits), the mass of that side, and the kind of the cut."""
-    n_atoms, n_bonds = len(atom_mass), len(bonds)
-    degree = np.zeros(n_atoms + 1, np.int64)
-    for bond in range(n_bonds):
-        degree[bonds[bond, 0] + 1] += 1
-        degree[bonds[bond, 1] + 1] += 1
-    neighbour_start = np.cumsum(degree)
-    fill = neighbour_start[:-1].copy()
-    neighbours, neighbour_bonds = np.empty(2 * n_bonds, np.int64), np.empty(2 * n_bonds, np.int64)
-    for bond in range(n_bonds):
-        for end in range(2):
-            atom = bonds[bond, end]
-            neighbours[fill[atom]] = bonds[bond, 1 - end]
-            neighbour_bonds[fill[atom]] = bond
-            fill[atom] += 1
-    ring_size = np.diff(ring_start)
-    capacity = n_bonds + (ring_size * (ring_size - 1) // 2).sum()
-    bits = np.zeros((capacity, _WORDS), np.uint64)
-    mass, kind = np.zeros(capacity), np.zeros(capacity, np.int64)
-    stack, side = np.empty(n_atoms, np.int64), np.zeros(n_atoms, np.bool_)
-    n_cuts = 0
-    for bond in range(n_bonds):
-        if bond_kind[bond] > _BRIDGE_MULTIPLE:
-            continue
-        _side(bonds[bond, 0], bond, -1, bonds, neighbour_start, neighbours, neighbour_bonds, stack, side)
-        n_cuts = _add_cut(side, atom_mass, bond_kind[bond], bits, mass, kind, n_cuts)
-    for ring in range(len(ring_start) - 1):
-        for i in range(ring_start[ring], ring_start[ring + 1]):
-            for j in range(i + 1, ring_start[ring + 1]):
-                first, second = ring_bonds[i], ring_bonds[j]
-                _side(bonds[first, 0], first, second, bonds, neighbour_start, neighbours, neighbour_bonds, stack, side)
-                if not side[bonds[first, 1]]:  # fused rings hold together after two bonds
-                    cut_kind = max(bond_kind[first], bond_kind[second])
-                    n_cuts = _add_cut(side, atom_mass, cut_kind, bits, mass, kind, n_cuts)
-    return bits[:n_cuts], mass[:n_cuts], kind[:n_cuts]
-
-
-@njit(cache=True)  # type: ignore[untyped-decorator]
-def _add_cut(side, atom_mass, cut_kind, bits, mass, kind, n_cuts):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202 - compiled
-    """Append a cut by the side that is without atom 0, so that no two sides cover the molecule between them."""
-    wanted = not side[0]
-    for atom in range(len(side)):
-        if side[atom] == wanted:
-            bits[n_cuts, atom >> 6] |= np.uint64(1) << np.uint64(atom & 63)
-            mass[n_cuts] += atom_mass[atom]
-    kind[n_cuts] = cut_kind
-    return n_cuts + 1
-
-
-@njit(cache=True)  # type: ignore[untyped-decorator]
-def _between(a, b, mass_a, mass_b, total):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202 - compiled
-    """Return the mass of the part between two cuts (sides disjoint or nested), or 0 where they cross."""
-    both, only_a, only_b = False, False, False
-    for word in range(_WORDS):
-        both |= (a[word] & b[word]) != 0
-        only_a |= (a[word] & ~b[word]) != 0
-        only_b |= (b[word] & ~a[word]) != 0
-    if not both:
-        return total - mass_a - mass_b
-    if only_a and only_b:
-        return 0.0
-    return abs(mass_a - mass_b)
-
-
-@njit(cache=True)  # type: ignore[untyped-decorator]
-def _fragments(atom_mass, bonds, bond_kind, ring_start, ring_bonds, cut_cost):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202 - compiled
-    """Return mass, kind and cost of every fragment of at most two cuts; masses may repeat."""
-    total = atom_mass.sum()
-    bits, mass, kind = _cuts(atom_mass, bonds, bond_kind, ring_start, ring_bonds)
-    n = len(mass)
-    capacity = 1 + 2 * n + n * (n - 1) // 2
-    masses, kinds, costs = np.empty(capacity), np.empty(capacity, np.int64), np.empty(capacity)
-    masses[0], kinds[0], costs[0] = total, 0, 0.0
-    size = 1
-    for i in range(n):
-        for part in (mass[i], total - mass[i]):
-            masses[size], kinds[size], costs[size] = part, 1 + kind[i], cut_cost[kind[i]]
-            size += 1
-    for i in range(n):
-        for j in range(i + 1, n):
-            part = _between(bits[i], bits[j], mass[i], mass[j], total)
-            if part > 0.5:
-                low, high = min(kind[i], kind[j]), max(kind[i], kind[j])
-                masses[size] = part
-                kinds[size] = 1 + len(cut_cost) + high * (high + 1) // 2 + low
-                costs[size] = cut_cost[low] + cut_cost[high]
-                size += 1
-    return masses[:size], kinds[:size], costs[:size]
-
-
-@njit(cache=True)  # type: ignore[untyped-decorator]
-def _cheapest(keys, cost):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202 - compiled
-    """Return for each distinct key the position of its cheapest entry, by ascending key."""
-    order = np.argsort(keys)
-    kept = 0
-    for k in order:
-        if kept > 0 and keys[k] == keys[order[kept - 1]]:
-            if cost[k] < cost[order[kept - 1]]:
-                order[kept - 1] = k
-        else:
-            order[kept] = k
-            kept += 1
-    return order[:kept]
-
-
-@njit(cache=True)  # type: ignore[untyped-decorator]
-def _ion_bins(masses, kinds, costs, shifts, hydrogen, bins_per_da, min_mass, shift_cost):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202 - compiled
-    """Return the distinct bins that the fragments reach with each hydrogen shift, and the class of the cheapest way."""
-    distinct = _cheapest(np.rint(masses * 1e4).astype(np.int64), costs)
-    masses, kinds, costs = masses[distinct], kinds[distinct], costs[distinct]
-    n = len(masses) * len(shifts)
-    bins, classes, cost = np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n)
-    size = 0
-    for i in range(len(masses)):
-        for s in range(len(shifts)):
-            mass = masses[i] + shifts[s] * hydrogen
-            if mass < min_mass:
-                continue
-            bins[size] = np.int64(np.rint(mass * bins_per_da))
-            classes[size] = kinds[i] * len(shifts) + s
-            cost[size] = costs[i] + shift_cost * abs(shifts[s])
-            size += 1
-    cheapest = _cheapest(bins[:size], cost[:size])
-    return bins[cheapest], classes[cheapest]
-
-
 @dataclass(frozen=True, kw_only=True)
 class FragmentFeaturiser:
     """The masses of a molecule's fragments, binned and hashed: which peaks the structure can explain.
@@ -260,8 +110,8 @@ class FragmentFeaturiser:
         if len(graph.atom_mass) > _MAX_ATOMS:
             masses, kinds, costs = graph.atom_mass.sum(keepdims=True), np.zeros(1, dtype=np.int64), np.zeros(1)
         else:
-            masses, kinds, costs = _fragments(*graph, _CUT_COST)
-        bins, classes = _ion_bins(
+            masses, kinds, costs = fragments(*graph, _CUT_COST)
+        bins, classes = ion_bins(
             masses,
             kinds,
             costs,
@@ -271,7 +121,7 @@ class FragmentFeaturiser:
             self.min_mass,
             _SHIFT_COST,
         )
-        return hash_bins(bins, width=self.width), classes.astype(np.float32)
+        return hash_bins(bins, width=self.width).astype(np.int32), classes.astype(np.float32)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings."""
@@ -286,7 +136,7 @@ class FragmentFeaturiser:
 def fragment_masses(mol: Chem.Mol) -> NDArray[np.float64]:
     """Return the distinct masses (Da, neutral, no hydrogen moved) of all fragments of at most two cuts, ascending."""
     graph = molecular_graph(mol)
-    return np.unique(np.round(_fragments(*graph, _CUT_COST)[0], 6))
+    return np.unique(np.round(fragments(*graph, _CUT_COST)[0], 6))
 
 
 def class_weights() -> NDArray[np.float32]:
@@ -294,8 +144,8 @@ def class_weights() -> NDArray[np.float32]:
 
     Notes
     -----
-    w = exp(-(c_1 + c_2) / 4 - |h| / 5): each cut counts by its cost, each hydrogen moved by a fifth. Chosen by hand, not
-    fitted.
+    w = exp(-(c_1 + c_2) / 4 - |h| / 5): each cut counts by its cost, each hydrogen moved by a fifth. Chosen by hand,
+    not fitted.
     """
     pairs = [_CUT_COST[low] + _CUT_COST[high] for high in range(N_CUT_KINDS) for low in range(high + 1)]
     costs = np.array([0.0, *_CUT_COST, *pairs])

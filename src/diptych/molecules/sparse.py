@@ -41,8 +41,8 @@ class SparseFeatures:
         lengths = np.array([len(indices) for indices, _ in rows], dtype=np.int64)
         return cls(
             indptr=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
-            indices=np.concatenate([i for i, _ in rows] or [np.empty(0)]).astype(np.int32),
-            values=np.concatenate([v for _, v in rows] or [np.empty(0)]).astype(np.float32),
+            indices=np.concatenate([np.empty(0, dtype=np.int32), *(i for i, _ in rows)]).astype(np.int32),
+            values=np.concatenate([np.empty(0, dtype=np.float32), *(v for _, v in rows)]).astype(np.float32),
             width=width,
         )
 
@@ -52,9 +52,7 @@ class SparseFeatures:
         lengths = self.indptr[rows + 1] - starts
         indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
         entries = np.arange(indptr[-1]) + np.repeat(starts - indptr[:-1], lengths)
-        return type(self)(
-            indptr=indptr, indices=self.indices[entries], values=self.values[entries], width=self.width
-        )
+        return type(self)(indptr=indptr, indices=self.indices[entries], values=self.values[entries], width=self.width)
 
     @classmethod
     def concatenate(cls, parts: Sequence[Self]) -> Self:
