@@ -87,7 +87,7 @@ def test_a_truncated_file_is_named(folder: Path, name: str):
 def test_weights_of_another_model_are_refused(folder: Path, tmp_path: Path):
     new_model(seed=1).save(tmp_path / "other")
     shutil.copy(tmp_path / "other" / "weights.safetensors", folder)
-    with pytest.raises(ModelError, match="the weights are not those that model.json was written with"):
+    with pytest.raises(ModelError, match=r"the weights are not those that model\.json was written with"):
         JointEmbedding.load(folder)
 
 

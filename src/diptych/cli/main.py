@@ -28,7 +28,7 @@ app.add_typer(dataset.app, name="dataset")
 app.add_typer(library.app, name="library")
 
 
-def _version(value: bool) -> None:  # noqa: FBT001 - typer calls it with the flag
+def _version(value: bool) -> None:
     if value:
         typer.echo(f"diptych {__version__}")
         raise typer.Exit
