@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -48,6 +49,8 @@ def annotate_command(
 
     Probabilities are conditional: they hold if the answer is one of the structures in the library.
     """
+    # The towers are small: two threads wait for each other longer than they work, the more so on a busy machine.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     assumed = None if adducts is None else _names(adducts)
     with _interrupts() as interrupts:
         job = _Job.prepare(model, library, ppm=ppm, top=top, adducts=assumed, merge_by=merge_by)
