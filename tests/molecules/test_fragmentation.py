@@ -109,3 +109,9 @@ def test_a_single_atom_and_a_giant_have_one_row_each():
     assert len(features) == 2
     assert features.indptr[1] == 0  # methane is lighter than min_mass
     assert features.indptr[2] == len(HYDROGEN_SHIFTS)
+
+
+def test_a_cage_of_many_rings_is_described_in_bounded_memory():
+    peptide_macrocycle = Chem.MolFromSmiles("C1" + "CC(=O)N" * 50 + "C1")
+    features = FragmentFeaturiser()([peptide_macrocycle])
+    assert 0 < len(features.indices) < 100_000

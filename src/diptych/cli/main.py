@@ -48,7 +48,8 @@ def _one_line(error: BaseException) -> str:
 def run() -> None:
     """Run the command line; a DiptychError is one line on standard error and exit code 1."""
     try:
-        app(standalone_mode=False)
+        code = app(standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
     except TyperException as error:
         show = getattr(error, "show", None)
         if show is None:

@@ -9,6 +9,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 WORDS = 4  # 64 atoms to the word
+# Cuts that are paired, acyclic bonds first: a large cage or macrocycle has tens of thousands, and pairs are their square.
+MAX_PAIRED_CUTS = 512
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
@@ -47,7 +49,8 @@ def fragments(
     total = atom_mass.sum()
     cuts = _all_cuts(atom_mass, bonds, bond_kind, ring_start, ring_bonds)
     n = len(cuts.mass)
-    capacity = 1 + 2 * n + n * (n - 1) // 2
+    n_paired = min(n, MAX_PAIRED_CUTS)
+    capacity = 1 + 2 * n + n_paired * (n_paired - 1) // 2
     masses, kinds, costs = np.empty(capacity), np.empty(capacity, np.int64), np.empty(capacity)
     masses[0], kinds[0], costs[0] = total, 0, 0.0
     size = 1
@@ -55,8 +58,8 @@ def fragments(
         for part in (cuts.mass[i], total - cuts.mass[i]):
             masses[size], kinds[size], costs[size] = part, 1 + cuts.kind[i], cut_cost[cuts.kind[i]]
             size += 1
-    for i in range(n):
-        for j in range(i + 1, n):
+    for i in range(n_paired):
+        for j in range(i + 1, n_paired):
             part = _between(cuts, i, j, total)
             if part > 0.5:
                 low, high = min(cuts.kind[i], cuts.kind[j]), max(cuts.kind[i], cuts.kind[j])
