@@ -9,7 +9,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 WORDS = 4  # 64 atoms to the word
-# Cuts that are paired, acyclic bonds first: a large cage or macrocycle has tens of thousands, and pairs are their square.
+# Cuts that are paired, acyclic bonds first: a large cage has tens of thousands, and their pairs would fill the memory.
 MAX_PAIRED_CUTS = 512
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
