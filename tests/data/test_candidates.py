@@ -81,3 +81,8 @@ def test_a_table_is_read_from_a_file_and_a_formula_that_is_none_is_placed(tmp_pa
         read_candidate_table(path)
     with pytest.raises(FormulaError):
         CandidateTable.of([("LFQSCWFLJHTTHZ", "CCO", "Xx2")])
+
+
+def test_a_permanent_cation_has_the_mass_of_its_ion():
+    table = CandidateTable.of([("AAAAAAAAAAAAAA", "CCCC[P+](CCCC)(CCCC)CCCC", "C16H36P+")])
+    assert table.exact_masses[0] == pytest.approx(259.2549, abs=1e-4)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from diptych.data.tables import read_columns
 from diptych.errors import DatasetError, FormulaError
-from diptych.spectra.masses import monoisotopic_mass, parse_formula
+from diptych.molecules.formula import Formula
 
 LONGEST_LIST = 256
 
@@ -48,7 +48,7 @@ class CandidateTable:
         distinct: dict[str, tuple[str, str]] = {}
         for block, smiles, formula in rows:
             distinct.setdefault(block, (smiles, formula))
-        mass_of = {formula: monoisotopic_mass(parse_formula(formula)) for _, formula in distinct.values()}
+        mass_of = {formula: Formula.parse(formula).exact_mass for _, formula in distinct.values()}
         # The first block breaks ties of mass, so that the order does not depend on that of the source.
         ordered = sorted(distinct, key=lambda block: (mass_of[distinct[block][1]], block))
         return cls(
