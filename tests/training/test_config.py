@@ -81,3 +81,9 @@ def test_a_missing_or_undecodable_file_is_one_clear_error(tmp_path: Path):
     (tmp_path / "latin.toml").write_bytes(b"# \xe9\n")
     with pytest.raises(ConfigError, match=r"not UTF-8 text"):
         read_config(tmp_path / "latin.toml")
+
+
+def test_the_documented_configuration_can_be_read(tmp_path: Path):
+    page = (Path(__file__).parents[2] / "docs" / "training.md").read_text(encoding="utf-8")
+    toml = page.split("```toml\n")[1].split("```")[0]
+    assert read_config(written(tmp_path, toml)).negatives.per_molecule == 8

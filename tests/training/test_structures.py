@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ from diptych.molecules.features import StructureFeaturiser
 from diptych.molecules.fingerprints import MorganFeaturiser
 from diptych.molecules.fragmentation import FragmentFeaturiser
 from diptych.training import structures
-from diptych.training.structures import StructureTable, first_blocks_of, parse_smiles, smiles_of_formulas
+from diptych.training.structures import StructureTable, describe_structures, parse_smiles, smiles_of_formulas
 
 PLAIN = StructureFeaturiser(fingerprint=MorganFeaturiser(radius=2, width=256))
 BOTH = StructureFeaturiser(
@@ -48,8 +49,19 @@ def test_tables_are_joined_without_repeats_and_can_leave_molecules_out():
     assert same(left, parse_smiles(["CCN", "CCC"], PLAIN).table)
 
 
-def test_first_blocks_of_smiles():
-    assert first_blocks_of(SMILES) == {s.inchikey_first_block for s in parse_smiles(SMILES, PLAIN).table.structures}
+def test_structures_alone_need_no_features(tmp_path: Path):
+    for _ in range(2):
+        parsed = parse_smiles(SMILES, None, cache=tmp_path)
+        assert parsed.table is None
+        assert parsed.structure_of == parse_smiles(SMILES, PLAIN).structure_of
+
+
+def test_structures_are_described_in_their_order_even_where_their_smiles_leads_elsewhere():
+    first, second = parse_smiles(["CCO", "CCN"], PLAIN).table.structures
+    odd = replace(second, inchikey="AAAAAAAAAAAAAA-UHFFFAOYSA-N")
+    table = describe_structures([odd, first], PLAIN)
+    assert list(table.structures) == [odd, first]
+    assert same(table, StructureTable(structures=[odd, first], features=PLAIN([odd.mol(), first.mol()])))
 
 
 @pytest.mark.parametrize("featuriser", [PLAIN, BOTH], ids=["fingerprint", "fragments too"])

@@ -72,6 +72,11 @@ class DataConfig:
     cache: str = ""
     workers: int = setting(0, minimum=0)
 
+    @property
+    def cache_folder(self) -> Path | None:
+        """``cache`` as a path; None for none."""
+        return Path(self.cache) if self.cache else None
+
 
 @dataclass(frozen=True, kw_only=True)
 class AugmentationConfig:

@@ -32,7 +32,7 @@ class Described:
     texts
         The SMILES as given; those that gave no structure are left out.
     structures, features
-        Aligned with ``texts``.
+        Aligned with ``texts``; None where none were asked for.
     """
 
     texts: Sequence[str]
@@ -52,7 +52,7 @@ class FeatureCache:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def get(self, texts: Sequence[str], featuriser: Featuriser) -> Described | None:
+    def get(self, texts: Sequence[str], featuriser: Featuriser | None) -> Described | None:
         """Return what was kept for these SMILES and this featuriser; None where nothing was, or it is damaged."""
         path, probe = self._place(texts, featuriser)
         try:
@@ -69,7 +69,7 @@ class FeatureCache:
         ]
         return Described(texts=columns[0], structures=structures, features=features)
 
-    def put(self, texts: Sequence[str], featuriser: Featuriser, described: Described) -> None:
+    def put(self, texts: Sequence[str], featuriser: Featuriser | None, described: Described) -> None:
         """Keep what became of these SMILES.
 
         Raises
@@ -86,9 +86,9 @@ class FeatureCache:
         with replacing(path) as temporary, temporary.open("wb") as stream:
             np.savez(stream, allow_pickle=False, **arrays, **_arrays(described.features, "features"))
 
-    def _place(self, texts: Sequence[str], featuriser: Featuriser) -> tuple[Path, Any]:
+    def _place(self, texts: Sequence[str], featuriser: Featuriser | None) -> tuple[Path, Any]:
         """Return the file, named by everything that decides its content, and the features of the probes."""
-        probe = featuriser([Structure.from_smiles(smiles).mol() for smiles in _PROBES])
+        probe = featuriser([Structure.from_smiles(smiles).mol() for smiles in _PROBES]) if featuriser else None
         digest = hashlib.sha256(f"{featuriser!r}\n".encode())
         # A featuriser whose algorithm was changed has the same settings, but describes the probes otherwise.
         for name, array in _arrays(probe, "probe").items():

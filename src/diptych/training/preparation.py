@@ -12,7 +12,7 @@ from diptych.data.candidate_files import read_candidate_file
 from diptych.training.corpus import Corpus, read_first_blocks, read_folded_dataset
 from diptych.training.queries import validation_set
 from diptych.training.sampling import EpochSampler, negatives_by_formula
-from diptych.training.structures import StructureTable, first_blocks_of, parse_smiles, smiles_of_formulas
+from diptych.training.structures import StructureTable, describe_structures, parse_smiles, smiles_of_formulas
 
 if TYPE_CHECKING:
     from diptych.molecules.parallel import Featuriser
@@ -89,7 +89,8 @@ def _training_table(
     config: RunConfig, corpus: Corpus, featuriser: Featuriser, *, excluded: Sequence[str]
 ) -> StructureTable:
     molecules = corpus.structures()
-    table = StructureTable.of(molecules, featuriser([molecule.mol() for molecule in molecules]))
+    cache = config.data.cache_folder
+    table = describe_structures(molecules, featuriser, cache=cache)
     if not (config.negatives.per_molecule and config.data.structures):
         return table
     withheld = _withheld(config) | set(excluded)
@@ -100,7 +101,6 @@ def _training_table(
         at_most=config.negatives.pool,
         seed=config.training.seed,
     )
-    cache = Path(config.data.cache) if config.data.cache else None
     further = parse_smiles((smiles for formula in pool.values() for smiles in formula), featuriser, cache=cache).table
     return table if further is None else table.joined(further.without(withheld))
 
@@ -109,7 +109,9 @@ def _withheld(config: RunConfig) -> set[str]:
     """Return the first blocks of all structures of the withheld candidate lists, their keys included."""
     lists = [read_candidate_file(Path(path)) for path in config.negatives.withhold]
     keys = {key for by_key in lists for key in by_key}
-    return keys | first_blocks_of(smiles for by_key in lists for texts in by_key.values() for smiles in texts)
+    smiles = (text for by_key in lists for texts in by_key.values() for text in texts)
+    parsed = parse_smiles(smiles, None, cache=config.data.cache_folder)
+    return keys | {structure.inchikey_first_block for structure in parsed.structure_of.values()}
 
 
 def _sampler(config: RunConfig, corpus: Corpus, table: StructureTable) -> EpochSampler:

@@ -34,8 +34,8 @@ def validation_set(config: RunConfig, folded: FoldedDataset, featuriser: Featuri
     corpus = folded.fold(config.validation.fold)
     answers = {structure.inchikey_first_block: structure for structure in corpus.structures()}
     smiles_lists = _given_lists(config, answers) if config.validation.candidates else _drawn_lists(config, answers)
-    cache = Path(config.data.cache) if config.data.cache else None
-    parsed = parse_smiles((smiles for texts in smiles_lists.values() for smiles in texts), featuriser, cache=cache)
+    every = (smiles for texts in smiles_lists.values() for smiles in texts)
+    parsed = parse_smiles(every, featuriser, cache=config.data.cache_folder)
     lists = {block: _candidates(texts, parsed.structure_of) for block, texts in smiles_lists.items()}
     queries = [
         Query(identifier=spectrum.identifier, spectrum=spectrum, target=block, candidates=lists[block])

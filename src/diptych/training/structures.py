@@ -82,7 +82,7 @@ class ParsedSmiles:
     structure_of
         SMILES -> structure; those that gave none are absent.
     table
-        The structures, repeats left out; None where no SMILES gave one.
+        The structures, repeats left out; None where no SMILES gave one, or no features were asked for.
     """
 
     structure_of: Mapping[str, Structure]
@@ -90,7 +90,7 @@ class ParsedSmiles:
 
 
 def parse_smiles(
-    smiles: Iterable[str], featuriser: Featuriser, *, workers: int | None = None, cache: Path | None = None
+    smiles: Iterable[str], featuriser: Featuriser | None, *, workers: int | None = None, cache: Path | None = None
 ) -> ParsedSmiles:
     """Return the standardised, featurised structures of SMILES, worked on by all processors if there are many.
 
@@ -99,7 +99,7 @@ def parse_smiles(
     smiles
         Repeats are parsed once.
     featuriser
-        Of the structure tower.
+        Of the structure tower; None for structures alone.
     workers
         Processes; None for one per processor.
     cache
@@ -110,7 +110,7 @@ def parse_smiles(
     described = store.get(texts, featuriser) if store else None
     if described is None:
         described = _describe(texts, featuriser, workers=workers)
-        if store and described.features is not None:
+        if store and described.texts:
             store.put(texts, featuriser, described)
     structures = described.structures
     table = None if described.features is None else StructureTable.of(structures, described.features)
@@ -129,10 +129,18 @@ def _describe(texts: Sequence[str], featuriser: Featuriser | None, *, workers: i
     )
 
 
-def first_blocks_of(smiles: Iterable[str], *, workers: int | None = None) -> set[str]:
-    """Return the first blocks of all SMILES that can be parsed."""
-    described = _describe(list(dict.fromkeys(smiles)), None, workers=workers)
-    return {structure.inchikey_first_block for structure in described.structures}
+def describe_structures(
+    structures: Sequence[Structure], featuriser: Featuriser, *, cache: Path | None = None
+) -> StructureTable:
+    """Return the table of structures that are distinct by first block, in their order."""
+    parsed = parse_smiles((structure.smiles for structure in structures), featuriser, cache=cache).table
+    known = parsed.row_of if parsed else {}
+    # Now and then a canonical SMILES, parsed again, gives another InChIKey; such a structure is taken as it is.
+    rest = [structure for structure in structures if structure.inchikey_first_block not in known]
+    table = StructureTable(structures=rest, features=featuriser([structure.mol() for structure in rest]))
+    table = parsed.joined(table) if parsed else table
+    rows = np.array([table.row_of[structure.inchikey_first_block] for structure in structures], dtype=np.int64)
+    return StructureTable(structures=structures, features=table.features.take(rows))
 
 
 def smiles_of_formulas(
