@@ -105,15 +105,19 @@ def neighbour_rankers(reference: Sequence[KnownSpectrum]) -> list[NearestNeighbo
     return [NearestNeighbourRanker(spectra, structures, n_neighbours=n) for n in (1, 20)]
 
 
-def model_rankers(folder: str) -> tuple[Ranker, list[Ranker], str]:
-    """Return a model's ranker, its controls and its digest."""
+def model_rankers(folder: str, blind_twin: str | None) -> tuple[Ranker, list[Ranker], str]:
+    """Return a model's ranker, its controls (a twin trained without peaks among them) and its digest."""
     from diptych.embedding import JointEmbedding
-
     from diptych.retrieval.rankers import EmbeddingRanker
 
     model = JointEmbedding.load(folder)
     ranker = EmbeddingRanker(model)
-    return ranker, [ranker.blinded(), ShuffledSpectraRanker(ranker)], model.digest
+    controls: list[Ranker] = [ranker.blinded(), ShuffledSpectraRanker(ranker)]
+    if blind_twin:
+        twin = EmbeddingRanker(JointEmbedding.load(blind_twin), blind=True)
+        twin.name = "blind_twin"
+        controls.append(twin)
+    return ranker, controls, model.digest
 
 
 def run(arguments: argparse.Namespace) -> Evaluation:
@@ -127,7 +131,7 @@ def run(arguments: argparse.Namespace) -> Evaluation:
     ranker: Ranker = nearest_20
     controls: list[Ranker] = [nearest, ShuffledSpectraRanker(nearest_20)]
     if arguments.model:
-        ranker, controls, provenance["model_digest"] = model_rankers(arguments.model)
+        ranker, controls, provenance["model_digest"] = model_rankers(arguments.model, arguments.blind_twin)
         controls += [nearest, nearest_20]
     started = time.perf_counter()
     evaluation = evaluate(
@@ -161,6 +165,7 @@ def to_markdown(evaluation: Evaluation) -> str:
         *(_row(evaluation, answers) for answers in (evaluation.answers, *evaluation.controls)),
         *_PEERS,
         "",
+        *_differences(evaluation),
         f"Spectra of the fold that {said['spectra']} lacks: {said['absent_spectra']}. "
         + " ".join(f"{name.replace('_', ' ').capitalize()}: {n}." for name, n in said["counts"].items()),
         "",
@@ -170,6 +175,17 @@ def to_markdown(evaluation: Evaluation) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _differences(evaluation: Evaluation) -> list[str]:
+    rows = evaluation.to_report()["above_controls"]
+    if not rows:
+        return []
+    lines = []
+    for name, row in rows.items():
+        value, low, high = (100 * row[key] for key in ("difference", "low", "high"))
+        lines.append(f"| {name} | {value:+.1f} ({low:+.1f} to {high:+.1f}) | {row['mcnemar_p']:.1e} |")
+    return ["| hit rate@1 above | points, by spectrum (95 %) | McNemar p |", "|---|---|---|", *lines, ""]
 
 
 def _row(evaluation: Evaluation, answers: Any) -> str:  # noqa: ANN401 - Answers
@@ -186,6 +202,7 @@ def main() -> None:
     parser.add_argument("spectra", type=Path, help="MassBank archive, or dataset (.parquet)")
     parser.add_argument("benchmark", type=Path)
     parser.add_argument("--model")
+    parser.add_argument("--blind-twin", help="the same model trained with training.blind=true: one more control")
     parser.add_argument("--fold", default="test")
     parser.add_argument("--bootstrap", type=int, default=10_000)
     parser.add_argument("--ranks", action="store_true", help="write the rank of every query, too")
