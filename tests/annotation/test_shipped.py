@@ -1,3 +1,5 @@
+import lzma
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,8 +29,6 @@ class Model:
 
 @pytest.fixture
 def structures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    import lzma
-
     path = tmp_path / "structures.tsv.xz"
     with lzma.open(path, "wt") as stream:
         stream.write("smiles\tsource\tlicence\nCCO\ta\tCC0\nCCN\ta\tCC0\nCCC=O\ta\tCC0\n")
@@ -81,6 +81,17 @@ def test_an_interrupted_build_leaves_nothing_behind(structures: Path, tmp_path: 
     with pytest.raises(KeyboardInterrupt):
         shipped_library(Model(), progress=interrupted)
     assert list((tmp_path / "cache" / "libraries").iterdir()) == []
+
+
+def test_what_a_killed_process_left_is_removed_once_it_is_old(structures: Path):
+    folder = shipped_library(Model()).folder
+    old, recent = (folder.with_name(f".{folder.name}.{number}") for number in (1, 2))
+    old.mkdir()
+    recent.mkdir()
+    os.utime(old, (0, 0))
+    (folder / "embeddings.npy").unlink()
+    shipped_library(Model())
+    assert (old.exists(), recent.exists()) == (False, True)
 
 
 def test_a_cache_that_cannot_be_written_names_the_way_out(

@@ -7,7 +7,9 @@ import lzma
 import os
 import shutil
 import sys
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 _SHIPPED = Path(__file__).parents[1] / "shipped"
 _STRUCTURES = _SHIPPED / "structures.tsv.xz"
 _EXAMPLE = _SHIPPED / "example.mgf"
+
+_ABANDONED_SECONDS = 3600
 
 Progress = Callable[[int, int | None], None]
 
@@ -102,6 +106,17 @@ def _make(folder: Path, *, model: JointEmbedding, workers: int | None, progress:
         raise OutputError(_unwritable(folder, error)) from error
     finally:
         shutil.rmtree(workshop, ignore_errors=True)
+    _clear_abandoned(folder)
+
+
+def _clear_abandoned(folder: Path) -> None:
+    """Remove what processes that were killed left of the same library; what still changes is another's work."""
+    for path in folder.parent.glob(f".{folder.name}.*"):
+        # Its owner may remove it at the same moment.
+        with suppress(OSError):
+            last_change = max(inner.stat().st_mtime for inner in (path, *path.rglob("*")))
+            if time.time() - last_change > _ABANDONED_SECONDS:
+                shutil.rmtree(path)
 
 
 def _n_structures() -> int:
