@@ -183,7 +183,7 @@ def _differences(evaluation: Evaluation) -> list[str]:
         return []
     lines = []
     for name, row in rows.items():
-        value, low, high = (100 * row[key] for key in ("difference", "low", "high"))
+        value, low, high = (100 * row[key] for key in ("value", "low", "high"))
         lines.append(f"| {name} | {value:+.1f} ({low:+.1f} to {high:+.1f}) | {row['mcnemar_p']:.1e} |")
     return ["| hit rate@1 above | points, by spectrum (95 %) | McNemar p |", "|---|---|---|", *lines, ""]
 
