@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
+from diptych.encoders.conditions import N_CONDITIONS, condition_numbers
+from diptych.encoders.ion_block import joined_with_ions, learned_dim
 from diptych.encoders.ion_table import IonTable
-from diptych.encoders.output import EncoderOutput, joined_blocks
-from diptych.encoders.peak_batch import ADDUCTS, INSTRUMENT_CLASSES, PeakBatch
+from diptych.encoders.mass_bins import COARSE_WIDTH, peak_and_loss_bins
+from diptych.encoders.output import EncoderOutput
+from diptych.encoders.peak_batch import ADDUCTS, DEFAULT_CLEANING, INSTRUMENT_CLASSES, PeakBatch
 from diptych.encoders.residual_mlp import ResidualMLP
-from diptych.encoders.sparse_sum import SparseBatch, sparse_sum
-from diptych.spectra.binning import hash_bins
-from diptych.spectra.cleaning import CleaningSettings, clean
-from diptych.spectra.masses import PROTON_MASS
+from diptych.encoders.sparse_sum import sparse_sum
+from diptych.spectra.cleaning import CleaningSettings
 from diptych.spectra.spectrum import Spectrum
-
-DEFAULT_CLEANING = CleaningSettings(precursor_margin=0.5, min_relative_intensity=0.0009, max_peaks=80)
-_COARSE_BINS_PER_DA = 4
-_MAX_MZ = 1000
-_COARSE_WIDTH = _COARSE_BINS_PER_DA * _MAX_MZ
-_LOSS_SALT = 1 << 24  # bins of losses start above those of peaks, so that the two hash apart
-_PRECURSOR_WAVELENGTHS = (1.0, 0.5, 0.25, 0.125, 0.0625, 6.4, 25.6, 102.4, 409.6, 1638.4)
-_N_CONDITIONS = 4 + 2 * len(_PRECURSOR_WAVELENGTHS)
 
 
 class BinnedSpectrumEncoder(nn.Module):
@@ -69,13 +61,13 @@ class BinnedSpectrumEncoder(nn.Module):
         self.ion_table, self.ion_weight = ion_table, ion_weight
         self.fine_bins_per_da, self.fine_width = fine_bins_per_da, fine_width
         self.bin_dim, self.hidden_dim, self.dropout = bin_dim, hidden_dim, dropout
-        self.bins = nn.Parameter(torch.randn(fine_width + 2 * _COARSE_WIDTH, bin_dim) * 0.05)
+        self.bins = nn.Parameter(torch.randn(fine_width + 2 * COARSE_WIDTH, bin_dim) * 0.05)
         self.adducts = nn.Embedding(len(ADDUCTS), 16)
         self.instruments = nn.Embedding(len(INSTRUMENT_CLASSES), 16)
-        self.conditions = nn.Sequential(nn.Linear(_N_CONDITIONS + 32, 128), nn.GELU(), nn.Linear(128, hidden_dim))
+        self.conditions = nn.Sequential(nn.Linear(N_CONDITIONS + 32, 128), nn.GELU(), nn.Linear(128, hidden_dim))
         self.peaks = nn.Linear(bin_dim, hidden_dim, bias=False)
-        learned_dim = embedding_dim - (ion_table.dim if ion_table else 0)
-        self.mlp = ResidualMLP(hidden_dim=hidden_dim, output_dim=learned_dim, dropout=dropout)
+        output_dim = learned_dim(embedding_dim, ion_table)
+        self.mlp = ResidualMLP(hidden_dim=hidden_dim, output_dim=output_dim, dropout=dropout)
 
     def settings(self) -> dict[str, Any]:
         """Return what the tower was built with."""
@@ -91,66 +83,13 @@ class BinnedSpectrumEncoder(nn.Module):
 
     def collate(self, spectra: Sequence[Spectrum]) -> PeakBatch:
         """Return cleaned spectra as one batch."""
-        return PeakBatch.from_spectra([clean(spectrum, self.cleaning) for spectrum in spectra])
+        return PeakBatch.cleaned(spectra, self.cleaning)
 
     def forward(self, batch: PeakBatch) -> EncoderOutput:
         """Return unit vectors, (n, embedding_dim)."""
-        conditions = torch.cat([_conditions(batch), self.adducts(batch.adduct), self.instruments(batch.instrument)], 1)
-        hidden = self.conditions(conditions) + self.peaks(sparse_sum(self._binned(batch), self.bins))
-        blocks, weights = [self.mlp(hidden)], [1.0]
-        if self.ion_table is not None:
-            blocks.append(self.ion_table(self._ions(batch, self.ion_table)))
-            weights.append(self.ion_weight)
-        return joined_blocks(blocks, weights)
-
-    def _binned(self, batch: PeakBatch) -> SparseBatch:
+        names = self.adducts(batch.adduct), self.instruments(batch.instrument)
+        conditions = self.conditions(torch.cat([condition_numbers(batch), *names], 1))
         weight = torch.where(batch.mask, batch.intensity.sqrt(), 0.0)
-        loss = batch.precursor_mz[:, None] - batch.mz
-        loss_weight = torch.where(loss > 0, weight, 0.0)
-        parts = []
-        for mass, share, salt, coarse_start in (
-            (batch.mz, weight, 0, self.fine_width),
-            (loss, loss_weight, _LOSS_SALT, self.fine_width + _COARSE_WIDTH),
-        ):
-            mass = torch.where(share > 0, mass, 0.0)
-            columns, shares = _two_nearest(mass, share, bins_per_da=self.fine_bins_per_da)
-            parts.append((_hashed(columns + salt, width=self.fine_width), shares))
-            coarse = (mass * _COARSE_BINS_PER_DA).long().clamp(max=_COARSE_WIDTH - 1)
-            parts.append((coarse + coarse_start, share))
-        return SparseBatch.from_padded(torch.cat([c for c, _ in parts], 1), torch.cat([v for _, v in parts], 1))
-
-    def _ions(self, batch: PeakBatch, table: IonTable) -> SparseBatch:
-        """Return the bins of neutral fragment mass: the peak's less (or plus) a proton; the precursor left out."""
-        below = ~(batch.mz >= batch.precursor_mz[:, None] - 0.5)
-        weight = torch.where(batch.mask & below, batch.intensity.sqrt() * (batch.mz / 200).sqrt().float(), 0.0)
-        neutral = (batch.mz - batch.polarity[:, None] * PROTON_MASS).clamp(min=0)
-        columns, shares = _two_nearest(neutral, weight, bins_per_da=table.bins_per_da)
-        return SparseBatch.from_padded(_hashed(columns, width=table.width), shares)
-
-
-def _two_nearest(mass: Tensor, weight: Tensor, *, bins_per_da: int) -> tuple[Tensor, Tensor]:
-    """Return the two bins that each mass lies between and its weight shared linearly, each of twice the width."""
-    position = mass * bins_per_da
-    lower = position.floor()
-    share = (position - lower).float()
-    columns = torch.cat([lower.long(), lower.long() + 1], dim=1)
-    return columns, torch.cat([weight * (1 - share), weight * share], dim=1)
-
-
-def _hashed(bins: Tensor, *, width: int) -> Tensor:
-    columns: Tensor = hash_bins(bins, width=width)
-    return columns
-
-
-def _conditions(batch: PeakBatch) -> Tensor:
-    """Return polarity, collision energy, and the precursor m/z in waves from a whole spectrum down to a mass defect."""
-    energy = batch.collision_energy
-    precursor = torch.nan_to_num(batch.precursor_mz)
-    waves = [
-        wave(2 * math.pi * precursor / length).float()
-        for length in _PRECURSOR_WAVELENGTHS
-        for wave in (torch.sin, torch.cos)
-    ]
-    known = torch.isfinite(energy)
-    columns = [batch.polarity, precursor.float() / 500, torch.where(known, energy, 0.0) / 50, known.float(), *waves]
-    return torch.stack(columns, dim=1)
+        bins = peak_and_loss_bins(batch, weight, fine_bins_per_da=self.fine_bins_per_da, fine_width=self.fine_width)
+        learned = self.mlp(conditions + self.peaks(sparse_sum(bins, self.bins)))
+        return joined_with_ions(learned, batch, self.ion_table, ion_weight=self.ion_weight)

@@ -21,10 +21,17 @@ class EncoderOutput(NamedTuple):
         Float32, of shape (n, dim), unit rows: one vector per spectrum or structure.
     block_sizes
         Lengths of the blocks that make up a vector, each of which is an embedding of its own; they add up to dim.
+    token_vectors
+        Float32, of shape (n, n_slots, token_dim), unit rows, zero where there is no token: one vector per part (peak,
+        m/z interval, atom). None where the tower has no parts.
+    token_mask
+        Bool, of shape (n, n_slots): True where there is a token; None like ``token_vectors``.
     """
 
     global_vector: Tensor
     block_sizes: tuple[int, ...]
+    token_vectors: Tensor | None = None
+    token_mask: Tensor | None = None
 
 
 def joined_blocks(blocks: list[Tensor], weights: list[float]) -> EncoderOutput:

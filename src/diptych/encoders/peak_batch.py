@@ -10,8 +10,10 @@ import torch
 from torch import Tensor
 
 from diptych.data.instruments import InstrumentClass, instrument_class
+from diptych.spectra.cleaning import CleaningSettings, clean
 from diptych.spectra.spectrum import Spectrum
 
+DEFAULT_CLEANING = CleaningSettings(precursor_margin=0.5, min_relative_intensity=0.0009, max_peaks=80)
 INSTRUMENT_CLASSES = tuple(InstrumentClass)
 # Position 0 is "another adduct, or none stated"; new names are only ever added at the end.
 ADDUCTS = (
@@ -75,6 +77,11 @@ class PeakBatch:
     def to(self, device: torch.device) -> PeakBatch:
         """Return the batch on a device."""
         return PeakBatch(**{field.name: getattr(self, field.name).to(device) for field in fields(self)})
+
+    @classmethod
+    def cleaned(cls, spectra: Sequence[Spectrum], settings: CleaningSettings) -> PeakBatch:
+        """Return the batch of spectra, each cleaned first."""
+        return cls.from_spectra([clean(spectrum, settings) for spectrum in spectra])
 
     @classmethod
     def from_spectra(cls, spectra: Sequence[Spectrum]) -> PeakBatch:
