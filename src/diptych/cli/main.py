@@ -13,6 +13,8 @@ from diptych import __version__
 from diptych.cli import annotate, dataset, evaluate, library, train
 from diptych.errors import DiptychError
 
+_INTERRUPTED = 130  # what typer makes of Ctrl-C, and what shells expect
+
 app = typer.Typer(
     name="diptych",
     help="Rank molecular structures for measured MS/MS spectra.",
@@ -45,11 +47,17 @@ def _one_line(error: BaseException) -> str:
     return " ".join(str(error).split())
 
 
+def _answer() -> int:
+    code = app(standalone_mode=False)
+    if code == _INTERRUPTED:
+        raise KeyboardInterrupt
+    return code if isinstance(code, int) else 0
+
+
 def run() -> None:
     """Run the command line; a DiptychError is one line on standard error and exit code 1."""
     try:
-        code = app(standalone_mode=False)
-        sys.exit(code if isinstance(code, int) else 0)
+        sys.exit(_answer())
     except TyperException as error:
         show = getattr(error, "show", None)
         if show is None:
@@ -57,7 +65,7 @@ def run() -> None:
         show()
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
-        _stop("interrupted; what was finished is kept", code=130)
+        _stop("interrupted; what was finished is kept", code=_INTERRUPTED)
     except DiptychError as error:
         _stop(_one_line(error), code=1)
     except MemoryError:
