@@ -9,11 +9,15 @@ from typing import Any
 
 from torch import nn
 
+from diptych.encoders.binned_jestr import JestrSpectrumEncoder
 from diptych.encoders.binned_spectrum import BinnedSpectrumEncoder
 from diptych.encoders.fingerprint_structure import FingerprintEncoder
 from diptych.errors import ConfigError
 
-SPECTRUM_ENCODERS: dict[str, type[nn.Module]] = {"binned-mlp": BinnedSpectrumEncoder}
+SPECTRUM_ENCODERS: dict[str, type[nn.Module]] = {
+    "binned-mlp": BinnedSpectrumEncoder,
+    "binned-jestr": JestrSpectrumEncoder,
+}
 STRUCTURE_ENCODERS: dict[str, type[nn.Module]] = {"fingerprint-mlp": FingerprintEncoder}
 
 
