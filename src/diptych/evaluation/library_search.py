@@ -1,0 +1,303 @@
+"""Library search: the molecule of a spectrum is sought among reference spectra, by any measure of likeness."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from diptych.errors import EvaluationError
+from diptych.evaluation.metrics import hit_rate_at
+from diptych.ranking.spectrum_scorers import precursor_mzs
+
+if TYPE_CHECKING:
+    from diptych.evaluation.known import KnownSpectrum
+    from diptych.ranking.spectrum_scorers import SpectrumScorer
+    from diptych.spectra.spectrum import Spectrum
+
+_UNKNOWN = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchForm:
+    """One form of the question.
+
+    Attributes
+    ----------
+    name
+        What reports call it.
+    ppm
+        Only references whose precursor m/z lies within this of the query's compete. None: all do (open search).
+    competitors_only
+        Whether only queries are asked that have a reference of another molecule within ``ppm``.
+    foreign_origin
+        Whether references of the query's own molecule count only if they are from another origin (contributor,
+        instrument class) than the query; queries that have none are not asked.
+    """
+
+    name: str
+    ppm: float | None = None
+    competitors_only: bool = False
+    foreign_origin: bool = False
+
+    def __post_init__(self) -> None:
+        if self.ppm is not None and not self.ppm > 0:
+            raise EvaluationError(f"search form {self.name!r}: ppm is {self.ppm!r}; expected a number above 0")
+
+
+FORMS = (
+    SearchForm(name="open"),
+    SearchForm(name="10 ppm", ppm=10.0),
+    SearchForm(name="10 ppm, with a competitor", ppm=10.0, competitors_only=True),
+    SearchForm(name="10 ppm, with a competitor, other origin", ppm=10.0, competitors_only=True, foreign_origin=True),
+)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SearchableSpectra:
+    """Spectra of known molecules, from which queries and references are taken.
+
+    Attributes
+    ----------
+    spectra
+        As measured.
+    molecules
+        First block of each.
+    origins
+        Contributor, or instrument class, of each; empty where unknown.
+    """
+
+    spectra: Sequence[Spectrum]
+    molecules: Sequence[str]
+    origins: Sequence[str]
+
+    def __post_init__(self) -> None:
+        if not len(self.spectra) == len(self.molecules) == len(self.origins):
+            raise EvaluationError(
+                f"library search: {len(self.spectra)} spectra, {len(self.molecules)} molecules and "
+                f"{len(self.origins)} origins; expected one molecule and one origin for each spectrum"
+            )
+
+    @classmethod
+    def from_known(
+        cls, known: Sequence[KnownSpectrum], *, origin: Literal["contributor", "instrument_class"] = "contributor"
+    ) -> Self:
+        """Return known spectra with the contributor that their metadata name, or with their instrument class."""
+        return cls(
+            spectra=[item.spectrum for item in known],
+            molecules=[item.target for item in known],
+            origins=[_origin(item.spectrum, origin) for item in known],
+        )
+
+    def __len__(self) -> int:
+        return len(self.spectra)
+
+    @cached_property
+    def precursor_mz(self) -> NDArray[np.float64]:
+        """Th, of shape (n,); NaN where unknown."""
+        return precursor_mzs(self.spectra)
+
+    @cached_property
+    def molecule_codes(self) -> NDArray[np.int64]:
+        """Number of each spectrum's molecule, of shape (n,)."""
+        return _codes(self.molecules)
+
+    @cached_property
+    def ion_codes(self) -> NDArray[np.int64]:
+        """Number of each spectrum's adduct (polarity where there is none), of shape (n,)."""
+        return _codes([s.adduct.name if s.adduct else s.polarity or _UNKNOWN for s in self.spectra])
+
+    @cached_property
+    def origin_codes(self) -> NDArray[np.int64]:
+        """Number of each spectrum's origin, of shape (n,); -1 where unknown."""
+        unknown = np.array([origin == _UNKNOWN for origin in self.origins], dtype=bool)
+        return np.where(unknown, -1, _codes(self.origins))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SearchAnswers:
+    """The rank of the right molecule of every query that a form asks.
+
+    Attributes
+    ----------
+    scorer
+        Its name.
+    form
+        Which question.
+    asked
+        int64, of shape (n_asked,): rows of the queries among the searchable spectra.
+    ranks
+        float64, of shape (n_asked,): 1-based, ties against the target; infinity is a miss.
+    counts
+        ``queries_given``; of them ``without_own_reference`` (of the kind that the form asks for; missed in a form that
+        asks every query, left out where the form is of another origin) and ``without_competitor`` (left out where
+        the form asks for one); of those asked ``misses``: no own reference in the window, or none with a score.
+    """
+
+    scorer: str
+    form: SearchForm
+    asked: NDArray[np.int64]
+    ranks: NDArray[np.float64]
+    counts: Mapping[str, int] = field(default_factory=dict)
+
+    def hit_rate_at(self, k: int) -> float:
+        """Return the fraction of the queries asked whose molecule stands at rank k or better; NaN of none asked."""
+        return hit_rate_at(k, self.ranks) if self.ranks.size else math.nan
+
+
+def search(
+    scorer: SpectrumScorer,
+    spectra: SearchableSpectra,
+    *,
+    queries: ArrayLike,
+    references: ArrayLike,
+    forms: Sequence[SearchForm] = FORMS,
+) -> tuple[SearchAnswers, ...]:
+    """Return the answers to each form of the question, all from one pass over the scores.
+
+    Parameters
+    ----------
+    scorer
+        Says how alike two spectra are.
+    spectra
+        Both the queries and the references.
+    queries, references
+        Rows among ``spectra``; no query may be its own reference.
+    forms
+        Of the question.
+
+    Raises
+    ------
+    EvaluationError
+        There is no query or no reference, one is both, or the scorer gave another number of scores than asked for.
+
+    Notes
+    -----
+    Only references of the query's adduct compete. rank = 1 + |{r of another molecule : s_r >= max of s over own
+    references}|, so a tie counts against the target. A score of NaN is below every number.
+    """
+    asked, known = np.asarray(queries, dtype=np.int64), np.asarray(references, dtype=np.int64)
+    _check_rows(asked, known)
+    view = _References.of(spectra, known)
+    found = [_Tally(form) for form in forms]
+    for query, scores in zip(asked, _rows_of_scores(scorer, spectra, asked, known), strict=True):
+        view.ask(spectra, int(query), scores, found)
+    return tuple(tally.answers(scorer.name, n_given=asked.size) for tally in found)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _References:
+    """What is known of the references beside their peaks."""
+
+    molecules: NDArray[np.int64]
+    ions: NDArray[np.int64]
+    origins: NDArray[np.int64]
+    precursor_mz: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, spectra: SearchableSpectra, rows: NDArray[np.int64]) -> Self:
+        return cls(
+            molecules=spectra.molecule_codes[rows],
+            ions=spectra.ion_codes[rows],
+            origins=spectra.origin_codes[rows],
+            precursor_mz=spectra.precursor_mz[rows],
+        )
+
+    def ask(
+        self, spectra: SearchableSpectra, query: int, scores: NDArray[np.floating], found: Sequence[_Tally]
+    ) -> None:
+        """Add the rank of one query to the tally of every form that asks it."""
+        comparable = np.flatnonzero(self.ions == spectra.ion_codes[query])
+        scored = np.where(np.isnan(scores[comparable]), -np.inf, scores[comparable])
+        own = self.molecules[comparable] == spectra.molecule_codes[query]
+        origins, origin = self.origins[comparable], spectra.origin_codes[query]
+        foreign = (origins != origin) & (origins >= 0) & (origin >= 0)
+        query_mz = spectra.precursor_mz[query]
+        ppm_apart = np.abs(self.precursor_mz[comparable] - query_mz) / query_mz * 1e6
+        for tally in found:
+            inside = np.ones(own.shape, bool) if tally.form.ppm is None else ppm_apart <= tally.form.ppm
+            right = own & foreign if tally.form.foreign_origin else own
+            tally.add(query, scored, right=right, inside=inside, others=~own)
+
+
+class _Tally:
+    """Ranks of one form, and what was counted on the way."""
+
+    def __init__(self, form: SearchForm) -> None:
+        self.form = form
+        self.asked: list[int] = []
+        self.ranks: list[float] = []
+        self.counts = {"without_own_reference": 0, "without_competitor": 0}
+
+    def add(
+        self,
+        query: int,
+        scores: NDArray[np.floating],
+        *,
+        right: NDArray[np.bool_],
+        inside: NDArray[np.bool_],
+        others: NDArray[np.bool_],
+    ) -> None:
+        has_own, has_competitor = bool(right.any()), bool((others & inside).any())
+        self.counts["without_own_reference"] += not has_own
+        self.counts["without_competitor"] += not has_competitor
+        if (self.form.foreign_origin and not has_own) or (self.form.competitors_only and not has_competitor):
+            return
+        best = np.max(scores[right & inside], initial=-np.inf)
+        n_above = np.count_nonzero(scores[others & inside] >= best)
+        self.asked.append(query)
+        self.ranks.append(math.inf if best == -np.inf else 1.0 + n_above)
+
+    def answers(self, scorer: str, *, n_given: int) -> SearchAnswers:
+        ranks = np.array(self.ranks, dtype=np.float64)
+        return SearchAnswers(
+            scorer=scorer,
+            form=self.form,
+            asked=np.array(self.asked, dtype=np.int64),
+            ranks=ranks,
+            counts={"queries_given": n_given, **self.counts, "misses": int(np.isinf(ranks).sum())},
+        )
+
+
+def _rows_of_scores(
+    scorer: SpectrumScorer, spectra: SearchableSpectra, queries: NDArray[np.int64], references: NDArray[np.int64]
+) -> Iterator[NDArray[np.floating]]:
+    n_rows = 0
+    for block in scorer.scores([spectra.spectra[i] for i in queries], [spectra.spectra[i] for i in references]):
+        n_rows += len(block)
+        if block.ndim != 2 or block.shape[1] != references.size or n_rows > queries.size:
+            raise EvaluationError(
+                f"scorer {scorer.name!r} gave scores of shape {block.shape}; expected one row for each of "
+                f"{queries.size} queries and one column for each of {references.size} references"
+            )
+        yield from block
+    if n_rows < queries.size:
+        raise EvaluationError(f"scorer {scorer.name!r} gave {n_rows} rows of scores for {queries.size} queries")
+
+
+def _check_rows(queries: NDArray[np.int64], references: NDArray[np.int64]) -> None:
+    if not queries.size or not references.size:
+        raise EvaluationError(
+            f"library search: {queries.size} queries and {references.size} references; expected some of both"
+        )
+    both = np.intersect1d(queries, references)
+    if both.size:
+        raise EvaluationError(f"library search: row {both[0]} is both query and reference; expected either")
+
+
+def _origin(spectrum: Spectrum, kind: str) -> str:
+    if kind == "contributor":
+        return spectrum.metadata.get("contributor", _UNKNOWN)
+    from diptych.data.instruments import InstrumentClass, instrument_class
+
+    found = instrument_class(spectrum.instrument_type, spectrum.metadata.get("instrument"))
+    return _UNKNOWN if found is InstrumentClass.OTHER else found.value
+
+
+def _codes(names: Sequence[str]) -> NDArray[np.int64]:
+    return np.unique(np.asarray(names, dtype=str), return_inverse=True)[1].astype(np.int64)

@@ -1,0 +1,65 @@
+import math
+
+import numpy as np
+import pytest
+
+from diptych.errors import EvaluationError
+from diptych.evaluation.library_search import SearchableSpectra, SearchForm
+from diptych.evaluation.repeated_search import query_splits, repeated_search
+from diptych.ranking import CosineScorer
+from diptych.spectra.adduct import Adduct
+from diptych.spectra.spectrum import Spectrum
+
+
+def searchable(molecules: str, *, peaks: list[float] | None = None, sodium: str = "") -> SearchableSpectra:
+    peaks = peaks or [50.0] * len(molecules)
+    spectra = [
+        Spectrum.from_peaks(
+            [mz], [1.0], precursor_mz=100.0, adduct=Adduct.parse("[M+Na]+" if str(i) in sodium else "[M+H]+")
+        )
+        for i, mz in enumerate(peaks)
+    ]
+    return SearchableSpectra(spectra=spectra, molecules=list(molecules), origins=[""] * len(molecules))
+
+
+def test_one_spectrum_of_every_replicated_ion_is_a_query():
+    # C has one spectrum; B's two are of two adducts.
+    spectra = searchable("AAABBCDD", sodium="4")
+    splits = [rows.tolist() for rows in query_splits(spectra, n_splits=20)]
+    assert {tuple(np.array(list("AAABBCDD"))[rows]) for rows in splits} == {("A", "D")}
+    assert {rows[0] for rows in splits} == {0, 1, 2}
+    assert splits == [rows.tolist() for rows in query_splits(spectra, n_splits=20)]
+    assert splits != [rows.tolist() for rows in query_splits(spectra, n_splits=20, seed=1)]
+
+
+def test_queries_come_only_from_the_rows_allowed():
+    splits = query_splits(searchable("AAABBB"), rows=[0, 1, 3], n_splits=10)
+    assert {tuple(rows.tolist()) for rows in splits} <= {(0,), (1,)}
+
+
+def test_mean_and_deviation_worked_out_by_hand():
+    # A's third spectrum is unlike its others, and B like it: hit with the first two as the query, missed with the last.
+    spectra = searchable("AAAB", peaks=[50.0, 50.0, 60.0, 60.0])
+    (result,) = repeated_search(CosineScorer(), spectra, forms=[SearchForm(name="open")], n_splits=10, seed=3)
+    hits = [float(answers.asked[0] != 2) for answers in result.splits]
+    assert 0 < sum(hits) < 10
+    rate = result.hit_rate_at(1)
+    assert (rate.mean, rate.n_queries) == (pytest.approx(sum(hits) / 10), 1)
+    assert rate.deviation == pytest.approx(math.sqrt(sum((hit - rate.mean) ** 2 for hit in hits) / 9))
+
+
+def test_one_split_has_no_deviation_and_nothing_asked_no_mean():
+    spectra = searchable("AAB")
+    (one,) = repeated_search(CosineScorer(), spectra, forms=[SearchForm(name="open")], n_splits=1)
+    assert math.isnan(one.hit_rate_at(1).deviation)
+    foreign = SearchForm(name="foreign", foreign_origin=True)
+    (none,) = repeated_search(CosineScorer(), spectra, forms=[foreign], n_splits=2)
+    assert math.isnan(none.hit_rate_at(1).mean)
+    assert none.hit_rate_at(1).n_queries == 0
+
+
+def test_without_replicates_there_is_no_query():
+    with pytest.raises(EvaluationError, match="none of 3 spectra has a second one of its molecule and adduct"):
+        list(query_splits(searchable("ABC")))
+    with pytest.raises(EvaluationError, match="0 splits; expected at least 1"):
+        list(query_splits(searchable("AA"), n_splits=0))
