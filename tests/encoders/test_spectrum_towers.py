@@ -15,6 +15,7 @@ from diptych.spectra import Adduct, Spectrum
 SMALL = {
     "binned-mlp": {"fine_width": 256, "bin_dim": 8, "hidden_dim": 16},
     "binned-jestr": {},
+    "binned-cnn": {"bins_per_da": 2, "channels": [8, 16], "hidden_dim": 32},
 }
 IONS = {"width": 512, "dim": 8}
 ALL = pytest.mark.parametrize("name", list(SPECTRUM_ENCODERS))

@@ -12,6 +12,7 @@ from diptych.training import RunConfig, train
 SMALL = {
     "binned-mlp": {"fine_width": 1024, "bin_dim": 16, "hidden_dim": 32},
     "binned-jestr": {},
+    "binned-cnn": {"bins_per_da": 2, "channels": [8, 16], "hidden_dim": 32},
 }
 
 

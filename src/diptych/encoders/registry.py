@@ -9,6 +9,7 @@ from typing import Any
 
 from torch import nn
 
+from diptych.encoders.binned_cnn import ConvolutionalSpectrumEncoder
 from diptych.encoders.binned_jestr import JestrSpectrumEncoder
 from diptych.encoders.binned_spectrum import BinnedSpectrumEncoder
 from diptych.encoders.fingerprint_structure import FingerprintEncoder
@@ -17,6 +18,7 @@ from diptych.errors import ConfigError
 SPECTRUM_ENCODERS: dict[str, type[nn.Module]] = {
     "binned-mlp": BinnedSpectrumEncoder,
     "binned-jestr": JestrSpectrumEncoder,
+    "binned-cnn": ConvolutionalSpectrumEncoder,
 }
 STRUCTURE_ENCODERS: dict[str, type[nn.Module]] = {"fingerprint-mlp": FingerprintEncoder}
 
