@@ -1,0 +1,49 @@
+"""The spectrum tower of a joint embedding as a measure of likeness between spectra."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diptych.ranking.spectrum_scorers import query_blocks
+from diptych.spectra.quality import reject_reason
+
+if TYPE_CHECKING:
+    from diptych.retrieval.rankers import Embedding
+    from diptych.spectra.spectrum import Spectrum
+
+# Products in other batch shapes differ in their last bits; equal spectra must tie on every machine.
+_DECIMALS = 6
+
+
+class EmbeddingScorer:
+    """Scores two spectra by the cosine of their vectors, in [-1, 1].
+
+    Parameters
+    ----------
+    model
+        The two towers; only that of the spectra is asked.
+    blind
+        Whether the peaks are withheld: what precursor and conditions give away by themselves.
+    """
+
+    def __init__(self, model: Embedding, *, blind: bool = False) -> None:
+        self.model = model
+        self.blind = blind
+        self.name = "spectrum_blind" if blind else model.name
+
+    def scores(self, queries: Sequence[Spectrum], references: Sequence[Spectrum]) -> Iterator[NDArray[np.floating]]:
+        """Yield cosines, float32; NaN where one of the spectra cannot be worked with (no peaks, no precursor m/z)."""
+        asked, known = self._vectors(queries), self._vectors(references)
+        for block in query_blocks(len(queries), len(references)):
+            yield np.round(asked[block] @ known.T, _DECIMALS)
+
+    def _vectors(self, spectra: Sequence[Spectrum]) -> NDArray[np.float32]:
+        usable = [i for i, spectrum in enumerate(spectra) if reject_reason(spectrum) is None]
+        found = self.model.encode_spectra([spectra[i] for i in usable], blind=self.blind)
+        vectors = np.full((len(spectra), found.shape[1]), np.nan, dtype=np.float32)
+        vectors[usable] = found
+        return vectors
