@@ -16,6 +16,7 @@ SMALL = {
     "binned-mlp": {"fine_width": 256, "bin_dim": 8, "hidden_dim": 16},
     "binned-jestr": {},
     "binned-cnn": {"bins_per_da": 2, "channels": [8, 16], "hidden_dim": 32},
+    "peak-transformer": {"hidden_dim": 32, "n_layers": 2, "n_heads": 4, "n_waves": 24, "n_difference_waves": 8},
 }
 IONS = {"width": 512, "dim": 8}
 ALL = pytest.mark.parametrize("name", list(SPECTRUM_ENCODERS))
@@ -122,3 +123,15 @@ def test_every_weight_gets_a_gradient(name: str, ions: dict | None):
     output = tower(tower.collate(spectra)).global_vector
     (output * torch.linspace(-1, 1, 24)).sum().backward()
     assert [name for name, weight in tower.named_parameters() if weight.grad is None] == []
+
+
+@ALL
+def test_a_tower_computes_in_bfloat16_too(name: str):
+    tower = model(name, ions=IONS).spectrum_encoder
+    batch = tower.collate([spectrum(seed=seed) for seed in range(4)])
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        coarse = tower(batch).global_vector
+    coarse.sum().backward()
+    cosines = (coarse * tower(batch).global_vector).sum(dim=1)
+    assert coarse.dtype == torch.float32
+    assert cosines.min() > 0.99

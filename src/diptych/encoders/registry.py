@@ -13,12 +13,14 @@ from diptych.encoders.binned_cnn import ConvolutionalSpectrumEncoder
 from diptych.encoders.binned_jestr import JestrSpectrumEncoder
 from diptych.encoders.binned_spectrum import BinnedSpectrumEncoder
 from diptych.encoders.fingerprint_structure import FingerprintEncoder
+from diptych.encoders.peak_transformer import PeakTransformerEncoder
 from diptych.errors import ConfigError
 
 SPECTRUM_ENCODERS: dict[str, type[nn.Module]] = {
     "binned-mlp": BinnedSpectrumEncoder,
     "binned-jestr": JestrSpectrumEncoder,
     "binned-cnn": ConvolutionalSpectrumEncoder,
+    "peak-transformer": PeakTransformerEncoder,
 }
 STRUCTURE_ENCODERS: dict[str, type[nn.Module]] = {"fingerprint-mlp": FingerprintEncoder}
 
