@@ -17,6 +17,7 @@ SMALL = {
     "binned-jestr": {},
     "binned-cnn": {"bins_per_da": 2, "channels": [8, 16], "hidden_dim": 32},
     "peak-transformer": {"hidden_dim": 32, "n_layers": 2, "n_heads": 4, "n_waves": 24, "n_difference_waves": 8},
+    "multi-scale": {"fine_width": 256, "bin_dim": 16, "hidden_dim": 32},
 }
 IONS = {"width": 512, "dim": 8}
 ALL = pytest.mark.parametrize("name", list(SPECTRUM_ENCODERS))

@@ -13,6 +13,7 @@ from diptych.encoders.binned_cnn import ConvolutionalSpectrumEncoder
 from diptych.encoders.binned_jestr import JestrSpectrumEncoder
 from diptych.encoders.binned_spectrum import BinnedSpectrumEncoder
 from diptych.encoders.fingerprint_structure import FingerprintEncoder
+from diptych.encoders.multi_scale import MultiScaleSpectrumEncoder
 from diptych.encoders.peak_transformer import PeakTransformerEncoder
 from diptych.errors import ConfigError
 
@@ -21,6 +22,7 @@ SPECTRUM_ENCODERS: dict[str, type[nn.Module]] = {
     "binned-jestr": JestrSpectrumEncoder,
     "binned-cnn": ConvolutionalSpectrumEncoder,
     "peak-transformer": PeakTransformerEncoder,
+    "multi-scale": MultiScaleSpectrumEncoder,
 }
 STRUCTURE_ENCODERS: dict[str, type[nn.Module]] = {"fingerprint-mlp": FingerprintEncoder}
 
