@@ -156,7 +156,7 @@ class JointEmbedding(nn.Module):
         ModelError
             There is no such model, a file of it is missing or truncated, or its format is another version's.
         """
-        folder = _folder(model)
+        folder = model_folder(model)
         description = _read_description(folder)
         try:
             loaded = cls(description["config"], name=description["name"], metadata=description["metadata"])
@@ -242,7 +242,14 @@ def _without_peaks(spectrum: Spectrum) -> Spectrum:
     return spectrum.with_changes(mz=np.empty(0), intensity=np.empty(0, dtype=np.float32))
 
 
-def _folder(model: Path | str | None) -> Path:
+def model_folder(model: Path | str | None) -> Path:
+    """Return the folder of a model that is given by folder or name; None is the default one.
+
+    Raises
+    ------
+    ModelError
+        There is no such model.
+    """
     folder = Path(model if model is not None else DEFAULT_MODEL)
     if folder.is_dir():
         return folder

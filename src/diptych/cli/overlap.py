@@ -1,0 +1,77 @@
+"""``diptych overlap``: how much of a file of known spectra a model was trained on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from diptych.evaluation.known import KnownSpectra
+    from diptych.evaluation.overlap import Overlap
+
+_TRAINED_ON = "training_first_blocks.txt"
+
+
+def overlap_command(
+    spectra: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE", exists=True, help="Spectra whose metadata name their structure, or a Diptych dataset."
+        ),
+    ],
+    model: Annotated[str | None, typer.Option(help="Name or folder of a model. [default: the shipped one]")] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Table of accession, first block and fold: 'seen' or 'new'."),
+    ] = None,
+) -> None:
+    """Say how many spectra are of molecules that a model was trained on, by the InChIKey's first block.
+
+    The table that is written goes into 'diptych evaluate --accessions TABLE --fold new'.
+    """
+    from diptych.embedding import model_folder
+    from diptych.evaluation.overlap import Overlap, read_first_blocks
+
+    folder = model_folder(model)
+    trained_on = read_first_blocks(folder / _TRAINED_ON)
+    known, n_unreadable = _known(spectra)
+    overlap = Overlap.of(known, trained_on)
+    for line in _lines(overlap, model=str(folder), n_trained_on=len(trained_on), n_unreadable=n_unreadable):
+        typer.echo(line)
+    if output is not None:
+        overlap.save(output)
+        typer.echo(f"Written: {output}")
+
+
+def _known(path: Path) -> tuple[KnownSpectra, int]:
+    """Return the spectra of a file, and how many records could not be read."""
+    from diptych.evaluation.known import KnownSpectra
+
+    if path.suffix.lower() == ".parquet":
+        from diptych.data.dataset import read_dataset
+
+        return KnownSpectra.from_annotated(read_dataset(path)), 0
+    from diptych.spectra import read_spectra
+
+    problems: list[Exception] = []
+    return KnownSpectra.from_metadata(read_spectra(path, on_problem=problems.append)), len(problems)
+
+
+def _lines(overlap: Overlap, *, model: str, n_trained_on: int, n_unreadable: int) -> list[str]:
+    remarks = {
+        "spectra name no structure: not judged": overlap.n_without_structure,
+        "spectra are not MS2: not judged": overlap.n_not_ms2,
+        "records could not be read: not judged": n_unreadable,
+    }
+    return [
+        f"{model} was trained on {n_trained_on:,} molecules; of this file it has seen",
+        f"  {_share(len(overlap.seen), overlap.n_molecules)} molecules",
+        f"  {_share(overlap.n_seen_spectra, len(overlap.spectra))} spectra (those of these molecules)",
+        *(f"{count:,} {text}." for text, count in remarks.items() if count),
+    ]
+
+
+def _share(n: int, n_all: int) -> str:
+    return f"{n:,} of {n_all:,} ({100 * n / n_all:.1f} %)"
