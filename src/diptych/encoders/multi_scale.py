@@ -171,7 +171,8 @@ def attention_shares(query: Tensor, keys: Tensor, present: Tensor) -> Tensor:
     """
     scores = (query[:, None] * keys).sum(dim=2).float() / query.shape[1] ** 0.5
     scores = scores.masked_fill(~present, torch.finfo(torch.float32).min)
-    return scores.softmax(dim=1) * present
+    shares: Tensor = scores.softmax(dim=1) * present
+    return shares
 
 
 def _check(boundaries: Sequence[float], *, range_dropout: float) -> None:
