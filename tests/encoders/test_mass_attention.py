@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from diptych.encoders.mass_attention import MassDifferenceAttention
 from diptych.encoders.mass_waves import mass_waves
@@ -50,3 +51,12 @@ def test_attention_equals_its_equation_and_leaves_masked_tokens_out():
 def test_heads_that_do_not_divide_the_dimension_are_refused():
     with pytest.raises(ConfigError, match="the hidden dimension is 10; expected a multiple of the number of heads, 4"):
         MassDifferenceAttention(dim=10, n_heads=4, n_waves=1)
+
+
+def test_no_table_of_all_pairs_is_held():
+    part = attention(even=1.5, odd=-0.7)
+    x = torch.randn(2, 3, 4, generator=torch.Generator().manual_seed(1), requires_grad=True)
+    waves = mass_waves(MZ, LENGTHS).expand(2, -1, -1)
+    with sdpa_kernel(SDPBackend.FLASH_ATTENTION):
+        part(x, waves, torch.ones(2, 3, dtype=torch.bool)).sum().backward()
+    assert x.grad.isfinite().all()

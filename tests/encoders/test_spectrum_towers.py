@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from diptych.embedding import JointEmbedding
-from diptych.encoders import SPECTRUM_ENCODERS
+from diptych.encoders import SPECTRUM_ENCODERS, build_encoder
 from diptych.encoders.peak_batch import PeakBatch
+from diptych.errors import ConfigError
 from diptych.spectra import Adduct, Spectrum
 
 SMALL = {
@@ -136,3 +137,20 @@ def test_a_tower_computes_in_bfloat16_too(name: str):
     cosines = (coarse * tower(batch).global_vector).sum(dim=1)
     assert coarse.dtype == torch.float32
     assert cosines.min() > 0.99
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"name": "binned-jestr", "dropout": 2.0},
+        {"name": "binned-cnn", "pooling": 0},
+        {"name": "binned-cnn", "channels": 32},
+        {"name": "peak-transformer", "n_heads": 0},
+        {"name": "peak-transformer", "hidden_dim": "wide"},
+        {"name": "multi-scale", "boundaries": "wide"},
+    ],
+    ids=str,
+)
+def test_impossible_values_give_one_clear_error(options: dict):
+    with pytest.raises(ConfigError, match=r"expected|cannot be built"):
+        build_encoder(SPECTRUM_ENCODERS, options, embedding_dim=24, ion_table=None)

@@ -65,10 +65,12 @@ class MassDifferenceAttention(nn.Module):
         left, right = self.difference_factors(waves)
         query = torch.cat([query * query.shape[-1] ** -0.5, left.to(query.dtype)], dim=-1)
         key = torch.cat([key, right.to(key.dtype)], dim=-1)
+        # The kernels that hold no table of all pairs want values as long as keys.
+        padded = functional.pad(value, (0, key.shape[-1] - value.shape[-1]))
         attended = functional.scaled_dot_product_attention(
-            query, key, value, attn_mask=mask[:, None, None, :], scale=1.0
+            query, key, padded, attn_mask=mask[:, None, None, :], scale=1.0
         )
-        result: Tensor = self.output(attended.transpose(1, 2).flatten(2))
+        result: Tensor = self.output(attended[..., : value.shape[-1]].transpose(1, 2).flatten(2))
         return result
 
     def difference_factors(self, waves: Tensor) -> tuple[Tensor, Tensor]:

@@ -51,5 +51,5 @@ def build_encoder(
             raise ConfigError(f"tower {name!r} has no option {key!r}{hint}")
     try:
         return encoders[name](**options, **fixed)
-    except (TypeError, ValueError, RuntimeError) as error:
+    except (TypeError, ValueError, ArithmeticError, RuntimeError) as error:
         raise ConfigError(f"tower {name!r} cannot be built from {options}: {error}") from error
