@@ -174,6 +174,8 @@ class TrainingConfig:
         Number of processors of the accelerator to use; 0 means all there are.
     blind
         Train the spectrum-blind twin: no tower ever sees a peak.
+    ion_start
+        Where the ion table starts: at the leading singular vectors of the ``"structures"``' fragments, or ``"random"``.
     seed
         Every random draw follows from this and the number of the epoch.
     """
@@ -188,6 +190,7 @@ class TrainingConfig:
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     devices: int = setting(0, minimum=0)
     blind: bool = False
+    ion_start: Literal["structures", "random"] = "structures"
     seed: int = setting(1, minimum=0)
 
 

@@ -26,6 +26,7 @@ from diptych.training.batches import BatchMaker, TrainingData
 from diptych.training.checkpoint import SafetensorsCheckpointIO
 from diptych.training.config import RunConfig
 from diptych.training.finishing import TrainingResult, finish
+from diptych.training.ion_start import start_ion_table
 from diptych.training.module import ContrastiveModule
 from diptych.training.precision import lightning_precision
 from diptych.training.preparation import Prepared, prepare
@@ -76,6 +77,8 @@ def train(
         model = new_model(config)
         prepared = prepare(config, model.structure_encoder.featuriser, report=say)
         _write_config(folder, config, prepared, resume=resume)
+        if config.training.ion_start == "structures" and not resume and model.ion_table is not None:
+            start_ion_table(model, prepared.table.features.fragments, seed=config.training.seed)
         _fit(model, config, folder, prepared, resume=resume, say=say, callbacks=callbacks)
         if not _is_first_process():
             return TrainingResult(model=folder.model, metrics={}, blind_metrics={})
