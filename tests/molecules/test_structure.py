@@ -147,7 +147,7 @@ def test_a_bad_inchi_is_an_error(text: str, message: str):
 
 
 def test_a_molecule_that_inchi_does_not_know_is_an_error(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(Chem, "MolToInchiKey", lambda _: "")
+    monkeypatch.setattr(Chem, "MolToInchi", lambda _: "")
     with pytest.raises(StructureError, match="no InChIKey can be made"):
         Structure.from_smiles("CCO")
 

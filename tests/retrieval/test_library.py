@@ -44,7 +44,7 @@ def write_library(folder: Path) -> list[Structure]:
     folder.mkdir()
     np.save(folder / "embeddings.npy", vectors)
     np.save(folder / "masses.npy", np.array([structure.neutral_mass for structure in structures]))
-    names = ("smiles", "inchikey", "formula", "exact_mass", "name")
+    names = ("smiles", "inchikey", "formula", "exact_mass", "name", "inchi")
     columns = {name: [getattr(structure, name) for structure in structures] for name in names}
     empty = [""] * len(structures)
     write_structure_table(pa.table({**columns, "source": empty, "licence": empty}), folder / "structures.parquet")

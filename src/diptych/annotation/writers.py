@@ -30,6 +30,7 @@ COLUMNS = (
     "molecularFormula",
     "adduct",
     "InChIkey2D",
+    "InChI",
     "smiles",
     "name",
     "score",
@@ -88,7 +89,7 @@ def tsv_rows(annotation: Annotation) -> str:
     reason = _cell(blank.reason)
     if not blank.candidates:
         adduct = blank.adduct.name if blank.adduct else ""
-        return f"{before}\t\t\t{adduct}\t\t\t\t\t\t\t{blank.n_candidates}\tnot annotated\t{reason}\n"
+        return f"{before}\t\t\t{adduct}\t\t\t\t\t\t\t\t{blank.n_candidates}\tnot annotated\t{reason}\n"
     after = f"{blank.n_candidates}\tannotated\t{reason}\n"
     return "".join([f"{before}\t{_candidate_cells(candidate)}\t{after}" for candidate in blank.candidates])
 
@@ -97,7 +98,7 @@ def _candidate_cells(candidate: Candidate) -> str:
     structure, probability = candidate.structure, candidate.probability
     return (
         f"{candidate.rank}\t{structure.formula}\t{candidate.adduct.name}\t{structure.inchikey_first_block}\t"
-        f"{structure.smiles}\t{_cell(structure.name)}\t{candidate.score:.6f}\t"
+        f"{structure.inchi}\t{structure.smiles}\t{_cell(structure.name)}\t{candidate.score:.6f}\t"
         f"{'' if probability is None else f'{probability:.6f}'}\t{candidate.mass_error_ppm:.3f}"
     )
 
@@ -162,6 +163,7 @@ def _candidate_to_dict(candidate: Candidate) -> dict[str, Any]:
         "rank": candidate.rank,
         "name": structure.name,
         "smiles": structure.smiles,
+        "inchi": structure.inchi,
         "inchikey_first_block": structure.inchikey_first_block,
         "formula": structure.formula,
         "exact_mass": structure.exact_mass,

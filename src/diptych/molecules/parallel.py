@@ -51,7 +51,7 @@ class StandardisedChunk:
     ----------
     n_rows
         Rows that went in: ``len(chunk) + len(failures)``.
-    smiles, inchikeys, formulas, exact_masses, names
+    smiles, inchikeys, formulas, exact_masses, names, inchis
         The fields of the structures, one entry per row that gave one, in the order of the rows; as columns, which pass
         between processes ten times faster than objects do.
     sources, licences
@@ -68,6 +68,7 @@ class StandardisedChunk:
     formulas: list[str]
     exact_masses: list[float]
     names: list[str]
+    inchis: list[str]
     sources: list[str]
     licences: list[str]
     features: Any
@@ -78,10 +79,10 @@ class StandardisedChunk:
 
     def structures(self) -> list[Structure]:
         """Return the structures as objects."""
-        columns = (self.smiles, self.inchikeys, self.formulas, self.exact_masses, self.names)
+        columns = (self.smiles, self.inchikeys, self.formulas, self.exact_masses, self.names, self.inchis)
         return [
-            Structure(smiles=smiles, inchikey=inchikey, formula=formula, exact_mass=exact_mass, name=name)
-            for smiles, inchikey, formula, exact_mass, name in zip(*columns, strict=True)
+            Structure(smiles=smiles, inchikey=inchikey, formula=formula, exact_mass=exact_mass, name=name, inchi=inchi)
+            for smiles, inchikey, formula, exact_mass, name, inchi in zip(*columns, strict=True)
         ]
 
 
@@ -145,6 +146,7 @@ def standardise_chunk(rows: Sequence[StructureRow], *, featuriser: Featuriser | 
         formulas=[structure.formula for _, structure in kept],
         exact_masses=[structure.exact_mass for _, structure in kept],
         names=[structure.name for _, structure in kept],
+        inchis=[structure.inchi for _, structure in kept],
         sources=[row.source for row, _ in kept],
         licences=[row.licence for row, _ in kept],
         features=features,

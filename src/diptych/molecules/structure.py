@@ -44,6 +44,8 @@ class Structure:
         of the ion: the electron that is missing is not counted.
     name
         As the source calls it; may be empty.
+    inchi
+        InChI of the standardised molecule; empty where it was read from a table that does not keep it.
 
     Examples
     --------
@@ -59,6 +61,7 @@ class Structure:
     formula: str
     exact_mass: float
     name: str = ""
+    inchi: str = ""
 
     @classmethod
     def from_smiles(cls, text: str, *, name: str = "") -> Self:
@@ -87,7 +90,8 @@ class Structure:
         """Return the structure of a molecule that has been through `standardise`; it is described as it is."""
         smiles = Chem.MolToSmiles(mol)
         with rdBase.BlockLogs():
-            inchikey = Chem.MolToInchiKey(mol)  # type: ignore[no-untyped-call]  # RDKit's Python
+            inchi = Chem.MolToInchi(mol)  # type: ignore[no-untyped-call]  # RDKit's Python
+            inchikey = Chem.InchiToInchiKey(inchi) if inchi else ""  # type: ignore[no-untyped-call]
         if not inchikey:
             raise StructureError(
                 f"{_shown(smiles)}: no InChIKey can be made of it; expected a molecule that InChI knows"
@@ -98,6 +102,7 @@ class Structure:
             formula=_hill(rdMolDescriptors.CalcMolFormula(mol, separateIsotopes=True)),
             exact_mass=round(rdMolDescriptors.CalcExactMolWt(mol), _MASS_DECIMALS),
             name=name,
+            inchi=inchi,
         )
 
     @property

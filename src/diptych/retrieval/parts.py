@@ -125,6 +125,7 @@ def _batch(chunk: StandardisedChunk) -> pa.RecordBatch:
         chunk.formulas,
         chunk.exact_masses,
         chunk.names,
+        chunk.inchis,
         chunk.sources,
         chunk.licences,
     )

@@ -25,11 +25,12 @@ TABLE_SCHEMA = pa.schema(
         ("formula", pa.string()),
         ("exact_mass", pa.float64()),
         ("name", pa.string()),
+        ("inchi", pa.string()),
         ("source", pa.string()),
         ("licence", pa.string()),
     ]
 )
-_STRUCTURE_COLUMNS = ["smiles", "inchikey", "formula", "exact_mass", "name"]
+_STRUCTURE_COLUMNS = ["smiles", "inchikey", "formula", "exact_mass", "name", "inchi"]
 
 
 class StructureTable:
@@ -58,7 +59,7 @@ class StructureTable:
         """
         if not 0 <= row < len(self):
             raise LibraryError(f"{self._path}: no row {row}; expected 0 to {len(self) - 1}")
-        smiles, inchikey, formula, exact_mass, name = self._group(row // ROWS_PER_GROUP)
+        smiles, inchikey, formula, exact_mass, name, inchi = self._group(row // ROWS_PER_GROUP)
         at = row % ROWS_PER_GROUP
         return Structure(
             smiles=smiles[at].as_py(),
@@ -66,6 +67,7 @@ class StructureTable:
             formula=formula[at].as_py(),
             exact_mass=exact_mass[at].as_py(),
             name=name[at].as_py(),
+            inchi=inchi[at].as_py(),
         )
 
     def structures(self, rows: Iterable[int]) -> list[Structure]:
