@@ -41,7 +41,8 @@ def test_a_candidate_is_a_row_that_joins_back():
         "mappingFeatureId": "7", "spectrumId": "s1", "spectraFile": "a.mgf", "scans": "12", "precursorMz": "152.07040",
         "retentionTime": "63.1", "rank": "1", "molecularFormula": "C8H9NO2", "adduct": "[M+H]+",
         "InChIkey2D": "RZVAJINKPMORJF",
-        "InChI": "InChI=1S/C8H9NO2/c1-6(10)9-7-2-4-8(11)5-3-7/h2-5,11H,1H3,(H,9,10)", "smiles": "CC(=O)Nc1ccc(O)cc1", "name": "paracetamol", "score": "0.750000",
+        "InChI": "InChI=1S/C8H9NO2/c1-6(10)9-7-2-4-8(11)5-3-7/h2-5,11H,1H3,(H,9,10)",
+        "smiles": "CC(=O)Nc1ccc(O)cc1", "name": "paracetamol", "score": "0.750000",
         "probability": "0.500000", "massErrorPpm": "-1.250", "numberOfCandidates": "4", "status": "annotated",
         "reason": "",
     }  # fmt: skip
