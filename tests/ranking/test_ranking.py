@@ -73,5 +73,5 @@ def test_a_list_with_duplicates_is_refused():
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones():
-    with pytest.raises(AttributeError, match="no attribute 'Rankr'; it has CandidateList, "):
+    with pytest.raises(AttributeError, match="no attribute 'Rankr'; it has BinnedCosineScorer, CandidateList, "):
         diptych.ranking.Rankr  # noqa: B018 - looking it up is the test

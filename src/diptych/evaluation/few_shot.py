@@ -100,22 +100,30 @@ def few_shot(
     if n_episodes < 1:
         raise EvaluationError(f"re-identification: {n_episodes} episodes; expected at least 1")
     generator = np.random.default_rng(seed)
-    queries = np.empty(n_episodes, dtype=np.int64)
-    hits = np.empty(n_episodes)
-    for episode in range(n_episodes):
-        drawn = generator.choice(len(rows_of), size=n_way, replace=False)
-        rows = np.stack([generator.choice(rows_of[i], size=k_shot + 1, replace=False) for i in drawn])
-        queries[episode] = rows[0, -1]
-        cosines = _prototypes(units[rows[:, :-1]]) @ units[rows[0, -1]]
-        hits[episode] = cosines[0] > cosines[1:].max()
+    episodes = [_episode(rows_of, n_way=n_way, k_shot=k_shot, generator=generator) for _ in range(n_episodes)]
+    queries = np.array([rows[0, -1] for rows in episodes], dtype=np.int64)
     return FewShot(
         n_way=n_way,
         k_shot=k_shot,
         queries=queries,
         molecules=tuple(molecules[int(row)] for row in queries),
-        hits=hits,
+        hits=np.array([_is_hit(units[rows]) for rows in episodes], dtype=np.float64),
         n_eligible=len(rows_of),
     )
+
+
+def _episode(
+    rows_of: Sequence[NDArray[np.int64]], *, n_way: int, k_shot: int, generator: np.random.Generator
+) -> NDArray[np.int64]:
+    """Return rows of shape (n_way, k_shot + 1): the support of each molecule, then one more spectrum of it."""
+    drawn = generator.choice(len(rows_of), size=n_way, replace=False)
+    return np.stack([generator.choice(rows_of[i], size=k_shot + 1, replace=False) for i in drawn])
+
+
+def _is_hit(episode: NDArray[np.float64]) -> bool:
+    """Return whether the last spectrum of the first molecule is nearest to its own prototype."""
+    cosines = _prototypes(episode[:, :-1]) @ episode[0, -1]
+    return bool(cosines[0] > cosines[1:].max())
 
 
 def _prototypes(support: NDArray[np.float64]) -> NDArray[np.float64]:
