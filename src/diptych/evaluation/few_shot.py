@@ -67,10 +67,8 @@ def few_shot(
         spectrum-blind control, or binned spectra.
     molecules
         First block of each spectrum.
-    n_way
-        Molecules in an episode, at least 2.
-    k_shot
-        Support spectra of each molecule, at least 1.
+    n_way, k_shot
+        Molecules in an episode, at least 2; support spectra of each, at least 1.
     n_episodes
         How many.
     seed
