@@ -6,6 +6,7 @@ python benchmarks/readme_picture.py docs/annotate.svg
 from __future__ import annotations
 
 import io
+import re
 import sys
 from itertools import islice
 from pathlib import Path
@@ -25,7 +26,9 @@ def main() -> None:
     annotations = list(islice(annotate(shipped_example(), shipped_library(model), model=model), N_ROWS))
     console = Console(record=True, width=WIDTH, file=io.StringIO())
     console.print(_table(annotations, width=WIDTH))
-    Path(sys.argv[1]).write_text(console.export_svg(title="diptych annotate example.mgf"), encoding="utf-8")
+    picture = console.export_svg(title="diptych annotate example.mgf")
+    without_web_fonts = re.sub(r"@font-face \{.*?\}", "", picture, flags=re.S)
+    Path(sys.argv[1]).write_text(without_web_fonts, encoding="utf-8")
 
 
 if __name__ == "__main__":
