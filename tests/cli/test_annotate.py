@@ -10,10 +10,10 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from diptych.embedding import JointEmbedding
 
 from diptych.annotation import shipped
 from diptych.cli import main
+from diptych.embedding import JointEmbedding
 from diptych.retrieval import build_library
 from diptych.spectra import Spectrum
 

@@ -14,9 +14,9 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from diptych.embedding import JointEmbedding
 
 from diptych.cli import main
+from diptych.embedding import JointEmbedding
 from diptych.retrieval import build_library
 from diptych.spectra import Spectrum
 
