@@ -22,7 +22,7 @@ ACYLS = [*ALKYLS, "c1ccccc1", "Cc1ccccc1", "c1ccc(CC)cc1", "c1ccc(Cl)cc1", "c1cc
 AMINES = [*ALKYLS, "C1CCCCC1", "c1ccccc1", "Cc1ccccc1", "c1ccc(Cl)cc1"]
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="session")
 def one_thread():
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

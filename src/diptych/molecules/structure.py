@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Self
 
@@ -45,7 +45,7 @@ class Structure:
     name
         As the source calls it; may be empty.
     inchi
-        InChI of the standardised molecule; empty where it was read from a table that does not keep it.
+        InChI of the standardised molecule; empty where it was read from a table that does not keep it. Not compared.
 
     Examples
     --------
@@ -61,7 +61,7 @@ class Structure:
     formula: str
     exact_mass: float
     name: str = ""
-    inchi: str = ""
+    inchi: str = field(default="", compare=False)
 
     @classmethod
     def from_smiles(cls, text: str, *, name: str = "") -> Self:
