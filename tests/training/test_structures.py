@@ -11,15 +11,15 @@ from diptych.molecules.fragmentation import FragmentFeaturiser
 from diptych.training import structures
 from diptych.training.structures import StructureTable, describe_structures, parse_smiles, smiles_of_formulas
 
-PLAIN = StructureFeaturiser(fingerprint=MorganFeaturiser(radius=2, width=256))
+PLAIN = StructureFeaturiser(own=MorganFeaturiser(radius=2, width=256))
 BOTH = StructureFeaturiser(
-    fingerprint=MorganFeaturiser(radius=2, width=256), fragments=FragmentFeaturiser(bins_per_da=100, width=1024)
+    own=MorganFeaturiser(radius=2, width=256), fragments=FragmentFeaturiser(bins_per_da=100, width=1024)
 )
 SMILES = ["CCO", "OCC", "not a molecule", "c1ccccc1", "CCO"]
 
 
 def same(a: StructureTable, b: StructureTable) -> bool:
-    fingerprints = (a.features.fingerprint, b.features.fingerprint)
+    fingerprints = (a.features.own, b.features.own)
     arrays = [
         (getattr(fingerprints[0], name), getattr(fingerprints[1], name)) for name in ("indptr", "indices", "values")
     ]

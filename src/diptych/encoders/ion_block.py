@@ -1,4 +1,4 @@
-"""The ion block of a spectrum: the masses of its peaks, as the table shared with the structure tower knows them."""
+"""The ion block: masses of a spectrum's peaks, or of a structure's fragments, in the table that both towers share."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from diptych.encoders.mass_bins import hashed, two_nearest
 from diptych.encoders.output import EncoderOutput, joined_blocks
 from diptych.encoders.peak_batch import PeakBatch
 from diptych.encoders.sparse_sum import SparseBatch
+from diptych.molecules.fragmentation import FragmentFeaturiser
 from diptych.spectra.masses import PROTON_MASS
 
 
@@ -32,11 +33,42 @@ def joined_with_ions(learned: Tensor, batch: PeakBatch, table: IonTable | None, 
     ion_weight
         Weight of the ion block relative to the learned block.
     """
-    blocks, weights = [learned], [1.0]
-    if table is not None:
-        blocks.append(table(ion_bins(batch, table)))
-        weights.append(ion_weight)
-    return joined_blocks(blocks, weights)
+    ions = None if table is None else table(ion_bins(batch, table))
+    return _joined(learned, ions, ion_weight=ion_weight)
+
+
+def joined_with_fragments(
+    learned: Tensor, fragments: SparseBatch | None, table: IonTable | None, *, ion_weight: float, class_weights: Tensor
+) -> EncoderOutput:
+    """Return unit vectors of the learned block, and of the ion block beside it where there is a table.
+
+    Parameters
+    ----------
+    learned
+        Float32, of shape (n, learned_dim).
+    fragments
+        n sparse rows of fragment masses, valued by fragment class; None leaves the ion block out.
+    table
+        Shared by both towers; None leaves the ion block out.
+    ion_weight
+        Weight of the ion block relative to the learned block.
+    class_weights
+        Float32, of shape (N_FRAGMENT_CLASSES,): what a fragment of each class counts.
+    """
+    if table is None or fragments is None:
+        return _joined(learned, None, ion_weight=ion_weight)
+    values = class_weights[fragments.values.long()]
+    weighted = SparseBatch(columns=fragments.columns, offsets=fragments.offsets, values=values)
+    return _joined(learned, table(weighted), ion_weight=ion_weight)
+
+
+def fragment_featuriser(table: IonTable | None) -> FragmentFeaturiser | None:
+    """Return what makes fragment masses in the bins of the table; None without one."""
+    return None if table is None else FragmentFeaturiser(bins_per_da=table.bins_per_da, width=table.width)
+
+
+def _joined(learned: Tensor, ions: Tensor | None, *, ion_weight: float) -> EncoderOutput:
+    return joined_blocks([learned], [1.0]) if ions is None else joined_blocks([learned, ions], [1.0, ion_weight])
 
 
 def ion_bins(batch: PeakBatch, table: IonTable) -> SparseBatch:
