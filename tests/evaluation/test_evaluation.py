@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from diptych.errors import EvaluationError
 from diptych.evaluation import Evaluation, evaluate
-from diptych.evaluation.report import ranks_path
+from diptych.evaluation.results import ranks_path
 from diptych.ranking import CandidateList, Query, RandomRanker
 from diptych.spectra.spectrum import Spectrum
 
@@ -198,15 +198,15 @@ def test_a_control_can_be_taken_for_an_evaluation_of_its_own():
         (lambda path: path.unlink(), "cannot be read as a report"),
         (lambda path: path.write_text(path.read_text()[:100]), "cannot be read as a report"),
         (lambda path: path.write_text("[]"), "not an evaluation report of format version 1"),
-        (lambda path: ranks_path(path).unlink(), "the ranks beside the report cannot be read"),
-        (lambda path: ranks_path(path).write_text(""), "the ranks beside the report cannot be read"),
+        (lambda path: ranks_path(path).unlink(), "the table of results cannot be read"),
+        (lambda path: ranks_path(path).write_text(""), "the table of results cannot be read"),
         (
             lambda path: ranks_path(path).write_text("\n".join(ranks_path(path).read_text().splitlines()[:-1])),
-            "4 rows with columns query.*expected 5 rows",
+            "4 rows, ranks under random; expected 5 rows",
         ),
         (
             lambda path: ranks_path(path).write_text(ranks_path(path).read_text().replace("miss", "lost")),
-            "a row is truncated or holds no number",
+            "cannot be read as results: invalid literal",
         ),
     ],
 )

@@ -187,7 +187,7 @@ def _controls(ranker: EmbeddingRanker, queries: Sequence[Query], *, seed: int) -
 def _show(evaluation: Evaluation, output: Path) -> None:
     from rich.console import Console
 
-    from diptych.evaluation.report import ranks_path
+    from diptych.evaluation.results import ranks_path
 
     console = Console()
     console.print(_table(evaluation))

@@ -31,6 +31,8 @@ class Answers:
         float64, of shape (n_queries,); NaN where there is none (or where a control's scores were not kept).
     best
         First block that stood first; where it ties with the target, the other one. Empty where nothing was scored.
+    scores
+        What the ranker gave, one array per query; empty where it was not kept.
     """
 
     ranker: str
@@ -38,6 +40,7 @@ class Answers:
     target_scores: NDArray[np.float64]
     best_scores: NDArray[np.float64]
     best: tuple[str, ...]
+    scores: tuple[NDArray[np.floating], ...] = ()
 
 
 def ask(ranker: Ranker, queries: Sequence[Query]) -> Answers:
@@ -60,6 +63,7 @@ def ask(ranker: Ranker, queries: Sequence[Query]) -> Answers:
         target_scores=np.array([row[1] for row in rows], dtype=np.float64),
         best_scores=np.array([row[2] for row in rows], dtype=np.float64),
         best=tuple(row[3] for row in rows),
+        scores=tuple(np.asarray(scores) for scores in scored),
     )
 
 

@@ -20,6 +20,7 @@ from diptych.evaluation.bootstrap import molecule_intervals
 from diptych.evaluation.metrics import gains, sum_by_molecule
 
 if TYPE_CHECKING:
+    from diptych.evaluation.results import QueryResults
     from diptych.ranking.query import Query
     from diptych.ranking.ranking import Ranker
 
@@ -58,6 +59,8 @@ class Evaluation:
         Model digest, candidate source, counts of what was odd, versions: whatever a reader needs to repeat it.
     ks, n_bootstrap, seed
         Of the metrics and their intervals.
+    details
+        The table of results with what else is known of each query; None where no more is known than the ranks.
     """
 
     queries: tuple[str, ...]
@@ -69,6 +72,7 @@ class Evaluation:
     ks: tuple[int, ...] = (1, 5, 20)
     n_bootstrap: int = 2000
     seed: int = 0
+    details: QueryResults | None = None
 
     @property
     def model(self) -> str:
@@ -109,7 +113,7 @@ class Evaluation:
         """
         for answers in self.controls:
             if answers.ranker == name:
-                return replace(self, answers=answers, controls=())
+                return replace(self, answers=answers, controls=(), details=None)
         raise EvaluationError(
             f"no control {name!r}; expected one of {', '.join(answers.ranker for answers in self.controls) or 'none'}"
         )

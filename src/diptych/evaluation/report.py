@@ -1,12 +1,10 @@
-"""The written form of an evaluation: a JSON report, and a table of ranks from which it can be made again."""
+"""The written form of an evaluation: a JSON report, and the table of results from which it can be made again."""
 
 from __future__ import annotations
 
-import csv
 import json
 import math
-from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +14,10 @@ from diptych.errors import EvaluationError
 from diptych.evaluation.answers import Answers
 from diptych.evaluation.comparison import mcnemar, paired_difference
 from diptych.evaluation.evaluation import Evaluation
+from diptych.evaluation.results import QueryResults, ranks_path
 from diptych.files import replacing
 
 FORMAT_VERSION = 1
-_COLUMNS = ["query", "target", "rank", "n_candidates", "score_target", "best_score", "best"]
-_CONTROL = "rank_"
-_MISS = "miss"
 
 
 def report_of(evaluation: Evaluation) -> dict[str, Any]:
@@ -66,52 +62,36 @@ def _above(evaluation: Evaluation, control: str) -> dict[str, Any]:
     return result | asdict(difference)
 
 
-def ranks_path(path: Path) -> Path:
-    """Return where the ranks of a report stand: ``report.json`` -> ``report.ranks.tsv``."""
-    return path.with_name(f"{path.name.removesuffix('.json')}.ranks.tsv")
-
-
 def save(evaluation: Evaluation, path: Path) -> None:
-    """Write the report to ``path`` and the ranks of every query beside it.
+    """Write the report to ``path`` and the results of every query beside it.
 
     Raises
     ------
     OutputError
         One of them cannot be written.
     """
-    with replacing(ranks_path(path)) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, delimiter="\t", lineterminator="\n")
-        writer.writerow(_COLUMNS + [_CONTROL + control.ranker for control in evaluation.controls])
-        writer.writerows(_rows(evaluation))
+    results_of(evaluation).write(ranks_path(path))
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(report_of(evaluation), indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 
-def _rows(evaluation: Evaluation) -> Iterator[list[str]]:
+def results_of(evaluation: Evaluation) -> QueryResults:
+    """Return the table of results of an evaluation, with the ranks under its controls."""
     answers = evaluation.answers
-    for i, (query, target) in enumerate(zip(evaluation.queries, evaluation.targets, strict=True)):
-        yield [
-            query,
-            target,
-            _rank_text(answers.ranks[i]),
-            str(evaluation.list_lengths[i]),
-            _score_text(answers.target_scores[i]),
-            _score_text(answers.best_scores[i]),
-            answers.best[i],
-            *(_rank_text(control.ranks[i]) for control in evaluation.controls),
-        ]
-
-
-def _rank_text(rank: float) -> str:
-    return str(int(rank)) if math.isfinite(rank) else _MISS
-
-
-def _score_text(score: float) -> str:
-    return "" if math.isnan(score) else f"{score:.9g}"
+    results = evaluation.details or QueryResults(
+        queries=evaluation.queries,
+        targets=evaluation.targets,
+        ranks=answers.ranks,
+        n_candidates=evaluation.list_lengths,
+        target_scores=answers.target_scores,
+        best_scores=answers.best_scores,
+        best=answers.best,
+    )
+    return replace(results, control_ranks={control.ranker: control.ranks for control in evaluation.controls})
 
 
 def load(path: Path) -> Evaluation:
-    """Return the evaluation that a report and the ranks beside it hold; of controls only the ranks.
+    """Return the evaluation that a report and the results beside it hold; of controls only the ranks.
 
     Raises
     ------
@@ -119,22 +99,14 @@ def load(path: Path) -> Evaluation:
         A file is missing, truncated, not of this kind, or the two do not belong together.
     """
     report = _read_report(path)
-    table = ranks_path(path)
-    try:
-        with table.open(encoding="utf-8", newline="") as file:
-            header, *rows = list(csv.reader(file, delimiter="\t"))
-    except (OSError, ValueError, csv.Error) as error:
-        raise EvaluationError(f"{table}: the ranks beside the report cannot be read: {error}") from error
-    names = [column.removeprefix(_CONTROL) for column in header[len(_COLUMNS) :]]
-    if header[: len(_COLUMNS)] != _COLUMNS or names != list(report["controls"]) or len(rows) != report["queries"]:
+    results = QueryResults.read(path)
+    if len(results) != report["queries"] or set(results.control_ranks) != set(report["controls"]):
         raise EvaluationError(
-            f"{table}: {len(rows)} rows with columns {', '.join(header)}; expected {report['queries']} rows with "
-            f"{', '.join(_COLUMNS)} and one rank for each control of {path.name}"
+            f"{ranks_path(path)}: {len(results)} rows, ranks under {', '.join(results.control_ranks) or 'no control'}"
+            f"; expected {report['queries']} rows and the controls of {path.name}, "
+            f"{', '.join(report['controls']) or 'none'}"
         )
-    try:
-        return _evaluation(report, rows)
-    except (ValueError, IndexError) as error:
-        raise EvaluationError(f"{table}: a row is truncated or holds no number where one belongs: {error}") from error
+    return _evaluation(report, results)
 
 
 def _read_report(path: Path) -> dict[str, Any]:
@@ -148,37 +120,32 @@ def _read_report(path: Path) -> dict[str, Any]:
     return report
 
 
-def _evaluation(report: dict[str, Any], rows: list[list[str]]) -> Evaluation:
-    columns = list(zip(*rows, strict=True))
-    queries, targets, ranks, lengths, target_scores, best_scores, best = columns[: len(_COLUMNS)]
-    unknown = np.full(len(rows), np.nan)
+def _evaluation(report: dict[str, Any], results: QueryResults) -> Evaluation:
+    unknown = np.full(len(results), np.nan)
     return Evaluation(
-        queries=queries,
-        targets=targets,
-        list_lengths=np.array([int(length) for length in lengths], dtype=np.int64),
+        queries=results.queries,
+        targets=results.targets,
+        list_lengths=results.n_candidates,
         answers=Answers(
             ranker=report["model"],
-            ranks=_ranks(ranks),
-            target_scores=np.array([float(score or "nan") for score in target_scores]),
-            best_scores=np.array([float(score or "nan") for score in best_scores]),
-            best=best,
+            ranks=results.ranks,
+            target_scores=results.target_scores,
+            best_scores=results.best_scores,
+            best=results.best,
         ),
         controls=tuple(
             Answers(
                 ranker=name,
-                ranks=_ranks(column),
+                ranks=results.control_ranks[name],
                 target_scores=unknown,
                 best_scores=unknown,
-                best=("",) * len(rows),
+                best=("",) * len(results),
             )
-            for name, column in zip(report["controls"], columns[len(_COLUMNS) :], strict=True)
+            for name in report["controls"]
         ),
         provenance=report["provenance"],
         ks=tuple(report["ks"]),
         n_bootstrap=report["n_bootstrap"],
         seed=report["seed"],
+        details=results,
     )
-
-
-def _ranks(column: tuple[str, ...]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    return np.array([math.inf if text == _MISS else int(text) for text in column], dtype=np.float64)
