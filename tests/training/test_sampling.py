@@ -1,8 +1,12 @@
+import hashlib
+
 import numpy as np
 import pytest
 
 from diptych.errors import TrainingError
-from diptych.training.sampling import BatchPlan, EpochSampler, Ragged, negatives_by_formula
+from diptych.training.negatives import negatives_by_formula
+from diptych.training.ragged import Ragged
+from diptych.training.sampling import BatchPlan, EpochSampler
 
 FORMULAS = ["A", "A", "B", "C", "A", "B", "D", "A"]
 MASSES = np.array([10.0, 10.0, 20.0, 30.0, 10.0, 20.0, 31.0, 10.0])
@@ -114,3 +118,34 @@ def test_short_lists_are_filled_by_mass():
     assert set(lists[2].tolist()[1:]) <= {0, 1, 3, 4, 7}
     assert lists[3].tolist()[0] == 6
     assert set(lists[3].tolist()[1:]) <= {2, 5}
+
+
+def test_plans_of_one_spectrum_and_one_kind_of_negative_are_those_of_the_first_release():
+    plans = sampler(seed=1).epoch(3)
+    assert [flat([plan]) for plan in plans] == [
+        [[0, 3], [0, 4], [1, 4], [0, 0]],
+        [[2, 1], [3, 8], [5, 0, 7], [0, 1, 1]],
+    ]
+    assert [plan.seed for plan in plans] == [(1, 3, 0), (1, 3, 1)]
+    assert [plan.molecule.tolist() for plan in plans] == [[0, 1], [0, 1]]
+    assert all(plan.unlabelled.size == 0 for plan in plans)
+
+
+def test_many_plans_are_those_of_the_first_release():
+    rng = np.random.default_rng(7)
+    owners = np.sort(np.concatenate([np.arange(200), rng.integers(0, 200, 800)]))
+    numbers = rng.integers(0, 60, 900)
+    formulas, masses = [f"F{number}" for number in numbers], 100.0 + numbers
+    s = EpochSampler(
+        spectra_of=Ragged.from_owners(rng.permutation(owners), n_owners=200),
+        negatives_of=negatives_by_formula(formulas, masses, n_molecules=200, wanted=9, fill="mass"),
+        batch_size=32,
+        n_negatives=5,
+        seed=3,
+    )
+    digest = hashlib.sha256()
+    for plan in (plan for number in range(3) for plan in s.epoch(number)):
+        for array in (plan.molecules, plan.spectra, plan.negatives, plan.owner):
+            digest.update(array.astype(np.int64).tobytes())
+        digest.update(repr(plan.seed).encode())
+    assert digest.hexdigest() == "e7883d92a7bd12a281eea0ee972349ea547819369b1c9bca50ac94c994502ea0"

@@ -268,7 +268,8 @@ def test_lists_of_one_are_no_validation(amides: Path, tmp_path: Path):
 
 def test_more_devices_than_batches_are_refused(amides: Path):
     from diptych.training.batches import TrainingData
-    from diptych.training.sampling import EpochSampler, Ragged
+    from diptych.training.ragged import Ragged
+    from diptych.training.sampling import EpochSampler
 
     sampler = EpochSampler(
         spectra_of=Ragged.from_owners(np.arange(4), n_owners=4),

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from diptych.errors import ConfigError
-from diptych.training.sections import apply_override, section_from, setting
+from diptych.presets import read_preset
+from diptych.training.data_config import AugmentationConfig, DataConfig, NegativesConfig, SamplingConfig
+from diptych.training.sections import apply_override, merged, section_from, setting
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,91 +33,6 @@ class ModelConfig:
     structure: Mapping[str, Any] = field(default_factory=dict)
     ions: Mapping[str, Any] | None = None
     embedding_dim: int = setting(256, minimum=1)
-
-
-@dataclass(frozen=True, kw_only=True)
-class DataConfig:
-    """Where spectra and structures come from; paths are relative to the working folder.
-
-    Attributes
-    ----------
-    dataset
-        Parquet file of ``diptych dataset build``.
-    fold_column
-        Column of the dataset that holds the fold of each spectrum, as ``diptych dataset split`` adds them.
-    folds
-        Instead of a column: a TSV file (may be .gz, .xz) with the columns ``accession`` and ``fold``; a spectrum that
-        it does not name belongs to no fold.
-    train_folds
-        The folds to learn from.
-    structures
-        Table of structures (``inchikey_first_block``, ``smiles``, ``formula``): the source of same-formula negatives,
-        and of validation lists where no file gives them. Empty: negatives are training molecules alone.
-    licences
-        Learn only from records whose licence is one of these; empty: from all.
-    exclude
-        Text file with one first block a line: molecules to leave out of training.
-    cache
-        Folder in which standardised, featurised structures are kept for the next run; may be deleted at any time.
-        Empty: none are kept.
-    workers
-        Processes that prepare batches while the model computes; 0 prepares them in the training process.
-    """
-
-    dataset: str = ""
-    fold_column: str = ""
-    folds: str = ""
-    train_folds: tuple[str, ...] = ("train",)
-    structures: str = ""
-    licences: tuple[str, ...] = ()
-    exclude: str = ""
-    cache: str = ""
-    workers: int = setting(0, minimum=0)
-
-    @property
-    def cache_folder(self) -> Path | None:
-        """``cache`` as a path; None for none."""
-        return Path(self.cache) if self.cache else None
-
-
-@dataclass(frozen=True, kw_only=True)
-class AugmentationConfig:
-    """How training spectra are varied each time they are drawn; validation spectra never are.
-
-    Attributes
-    ----------
-    peak_dropout
-        Mean share of peaks left out; for each spectrum a share is drawn between 0 and twice this. The strongest stays.
-    intensity_noise
-        Standard deviation of the natural logarithm of a random factor on each intensity.
-    """
-
-    peak_dropout: float = setting(0.0, minimum=0.0, maximum=0.5)
-    intensity_noise: float = setting(0.0, minimum=0.0, maximum=2.0)
-
-
-@dataclass(frozen=True, kw_only=True)
-class NegativesConfig:
-    """Hard negatives: other structures of the target's formula.
-
-    Attributes
-    ----------
-    per_molecule
-        How many are drawn for each molecule and epoch; 0 trains with the batch alone.
-    fill
-        What is done where fewer structures have the formula: ``"mass"`` takes those nearest in exact mass, ``"none"``
-        goes with fewer.
-    pool
-        At most so many structures are kept of one formula, drawn by the seed.
-    withhold
-        Candidate files (JSON) none of whose structures may be a negative, so that at test time neither targets nor
-        decoys have been seen.
-    """
-
-    per_molecule: int = setting(8, minimum=0)
-    fill: Literal["mass", "none"] = "mass"
-    pool: int = setting(256, minimum=1)
-    withhold: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -233,6 +150,7 @@ class RunConfig:
     data: DataConfig = field(default_factory=DataConfig)
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
     negatives: NegativesConfig = field(default_factory=NegativesConfig)
+    sampling: SamplingConfig = field(default_factory=SamplingConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     validation: ValidationConfig = field(default_factory=ValidationConfig)
@@ -259,24 +177,40 @@ class RunConfig:
         return plain
 
 
-def read_config(path: Path, *, overrides: Sequence[str] = ()) -> RunConfig:
-    """Return the configuration of a TOML file with ``section.key=value`` overrides applied.
+def read_config(path: Path | None, *, preset: str = "", overrides: Sequence[str] = ()) -> RunConfig:
+    """Return the configuration of a preset, a TOML file on top of it, and ``section.key=value`` overrides on top of both.
+
+    Parameters
+    ----------
+    path
+        The file; None for the preset alone.
+    preset
+        Name of a preset; empty for the file alone. A tower that the file names replaces the preset's, options and all.
+    overrides
+        Each changes one key.
 
     Raises
     ------
     ConfigError
-        The file is missing or no TOML, an override has no ``=``, or what ``RunConfig.from_dict`` raises.
+        Neither file nor preset is given, the preset is unknown, the file is missing or no TOML, an override has no
+        ``=``, or what ``RunConfig.from_dict`` raises.
     """
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise ConfigError(f"{path}: cannot be read: {reason}; expected a TOML file") from error
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: is not TOML: {error}") from error
+    if path is None and not preset:
+        raise ConfigError("neither a configuration file nor a preset; expected one of them, or both")
+    values = merged(read_preset(preset) if preset else {}, {} if path is None else _read_toml(path))
     for override in overrides:
         apply_override(values, override)
     try:
         return RunConfig.from_dict(values)
     except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from error
+        raise ConfigError(f"{path or f'preset {preset}'}: {error}") from error
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise ConfigError(f"{path}: cannot be read: {reason}; expected a TOML file") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: is not TOML: {error}") from error

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from diptych.data.dataset import read_dataset
 from diptych.data.tables import read_columns
 from diptych.errors import DatasetError
-from diptych.training.sampling import Ragged
+from diptych.training.ragged import Ragged
 
 if TYPE_CHECKING:
     from diptych.data.dataset import Dataset

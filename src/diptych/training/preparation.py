@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from diptych.data.candidate_files import read_candidate_file
 from diptych.training.corpus import Corpus, read_first_blocks, read_folded_dataset
+from diptych.training.negatives import negatives_by_formula
 from diptych.training.queries import validation_set
-from diptych.training.sampling import EpochSampler, negatives_by_formula
+from diptych.training.sampling import EpochSampler
 from diptych.training.structures import StructureTable, describe_structures, parse_smiles, smiles_of_formulas
 
 if TYPE_CHECKING:

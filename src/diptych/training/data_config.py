@@ -1,0 +1,122 @@
+"""What a training run is told of its data: where it comes from, how batches are drawn from it, how spectra are varied."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from diptych.training.sections import setting
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataConfig:
+    """Where spectra and structures come from; paths are relative to the working folder.
+
+    Attributes
+    ----------
+    dataset
+        Parquet file of ``diptych dataset build``.
+    fold_column
+        Column of the dataset that holds the fold of each spectrum, as ``diptych dataset split`` adds them.
+    folds
+        Instead of a column: a TSV file (may be .gz, .xz) with the columns ``accession`` and ``fold``; a spectrum that
+        it does not name belongs to no fold.
+    train_folds
+        The folds to learn from.
+    structures
+        Table of structures (``inchikey_first_block``, ``smiles``, ``formula``): the source of same-formula negatives,
+        and of validation lists where no file gives them. Empty: negatives are training molecules alone.
+    licences
+        Learn only from records whose licence is one of these; empty: from all.
+    exclude
+        Text file with one first block a line: molecules to leave out of training.
+    cache
+        Folder in which standardised, featurised structures are kept for the next run; may be deleted at any time.
+        Empty: none are kept.
+    workers
+        Processes that prepare batches while the model computes; 0 prepares them in the training process.
+    unlabelled
+        File of spectra whose structures are unknown (or a dataset, whose structures are not looked at): the pool of
+        the losses that compare spectra with themselves.
+    """
+
+    dataset: str = ""
+    fold_column: str = ""
+    folds: str = ""
+    train_folds: tuple[str, ...] = ("train",)
+    structures: str = ""
+    licences: tuple[str, ...] = ()
+    exclude: str = ""
+    cache: str = ""
+    workers: int = setting(0, minimum=0)
+    unlabelled: str = ""
+
+    @property
+    def cache_folder(self) -> Path | None:
+        """``cache`` as a path; None for none."""
+        return Path(self.cache) if self.cache else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class AugmentationConfig:
+    """How training spectra are varied each time they are drawn; validation spectra never are.
+
+    Attributes
+    ----------
+    peak_dropout
+        Mean share of peaks left out; for each spectrum a share is drawn between 0 and twice this. The strongest stays.
+    intensity_noise
+        Standard deviation of the natural logarithm of a random factor on each intensity.
+    """
+
+    peak_dropout: float = setting(0.0, minimum=0.0, maximum=0.5)
+    intensity_noise: float = setting(0.0, minimum=0.0, maximum=2.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NegativesConfig:
+    """Hard negatives: other structures of the target's formula.
+
+    Attributes
+    ----------
+    per_molecule
+        How many are drawn for each molecule and epoch; 0 trains with the batch alone.
+    fill
+        What is done where fewer structures have the formula: ``"mass"`` takes those nearest in exact mass, ``"none"``
+        goes with fewer.
+    pool
+        At most so many structures are kept of one formula, drawn by the seed.
+    withhold
+        Candidate files (JSON) none of whose structures may be a negative, so that at test time neither targets nor
+        decoys have been seen.
+    """
+
+    per_molecule: int = setting(8, minimum=0)
+    fill: Literal["mass", "none"] = "mass"
+    pool: int = setting(256, minimum=1)
+    withhold: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class SamplingConfig:
+    """What an epoch is made of: every molecule once, with some of its spectra.
+
+    Attributes
+    ----------
+    spectra_per_molecule
+        Spectra drawn of each molecule and epoch; a molecule that has fewer gives some of them twice.
+    batches
+        Which molecules stand in one batch: ``"random"`` ones, those of one ``"formula"`` together, or neighbours in
+        exact ``"mass"``.
+    balance
+        ``"instrument"`` draws a spectrum with a probability that falls with the number of training spectra of its
+        instrument class; ``"none"`` draws all spectra of a molecule alike.
+    unlabelled
+        Spectra of ``data.unlabelled`` in each batch.
+    """
+
+    spectra_per_molecule: int = setting(1, minimum=1)
+    batches: Literal["random", "formula", "mass"] = "random"
+    balance: Literal["none", "instrument"] = "none"
+    unlabelled: int = setting(0, minimum=0)
