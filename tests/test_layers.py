@@ -9,6 +9,7 @@ PACKAGE = Path(__file__).parents[1] / "src" / "diptych"
 LAYERS = [
     {"errors"},
     {"files"},
+    {"presets"},
     {"spectra"},
     {"molecules"},
     {"data"},

@@ -50,6 +50,7 @@ def test_spectra_alone_need_neither_chemistry_nor_matchms():
         ["dataset", "--help"],
         ["evaluate", "--help"],
         ["library", "--help"],
+        ["presets", "list"],
         ["train", "--help"],
     ],
     ids=" ".join,

@@ -87,3 +87,25 @@ def test_the_documented_configuration_can_be_read(tmp_path: Path):
     page = (Path(__file__).parents[2] / "docs" / "training.md").read_text(encoding="utf-8")
     toml = page.split("```toml\n")[1].split("```")[0]
     assert read_config(written(tmp_path, toml)).negatives.per_molecule == 8
+
+
+def test_a_file_goes_on_top_of_a_preset_and_overrides_on_top_of_both(tmp_path: Path):
+    path = tmp_path / "mine.toml"
+    path.write_text('[data]\ndataset = "mine.parquet"\n[training]\nepochs = 7\nbatch_size = 32\n')
+    config = read_config(path, preset="fingerprint-ions", overrides=["training.epochs=3"])
+    assert (config.data.dataset, config.training.epochs, config.training.batch_size) == ("mine.parquet", 3, 32)
+    assert config.training.ema_decay == 0.99
+    assert config.model.ions == {"bins_per_da": 200, "width": 16384, "dim": 192}
+
+
+def test_another_tower_replaces_the_preset_s_with_its_options(tmp_path: Path):
+    path = tmp_path / "mine.toml"
+    path.write_text('[model.spectrum]\nname = "binned-cnn"\nchannels = [8, 16]\n[model.structure]\ndropout = 0.1\n')
+    model = read_config(path, preset="fingerprint-ions").model
+    assert model.spectrum == {"name": "binned-cnn", "channels": [8, 16]}
+    assert model.structure == {"name": "fingerprint-mlp", "ion_weight": 2.0, "dropout": 0.1}
+
+
+def test_neither_file_nor_preset_is_an_error():
+    with pytest.raises(ConfigError, match="neither a configuration file nor a preset"):
+        read_config(None)

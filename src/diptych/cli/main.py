@@ -10,7 +10,7 @@ import typer
 from typer.exceptions import TyperException
 
 from diptych import __version__
-from diptych.cli import annotate, dataset, evaluate, library, overlap, train
+from diptych.cli import annotate, dataset, evaluate, library, overlap, presets, train
 from diptych.errors import DiptychError
 
 _INTERRUPTED = 130  # what typer makes of Ctrl-C, and what shells expect
@@ -29,6 +29,7 @@ app.command("overlap")(overlap.overlap_command)
 app.command("train")(train.train_command)
 app.add_typer(dataset.app, name="dataset")
 app.add_typer(library.app, name="library")
+app.add_typer(presets.app, name="presets")
 
 
 def _version(value: bool) -> None:

@@ -11,10 +11,17 @@ _EXTRA = ("lightning", "matplotlib")
 
 
 def train_command(
-    config: Annotated[
-        Path, typer.Argument(help="TOML configuration: model, data, negatives, loss, training, validation.")
-    ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Run folder to write.")],
+    config: Annotated[
+        Path | None,
+        typer.Argument(
+            help="TOML configuration: model, data, negatives, loss, training, validation; with a preset, "
+            "what differs from it."
+        ),
+    ] = None,
+    preset: Annotated[
+        str, typer.Option(help="Recipe to start from, as 'diptych presets list' names it.", show_default=False)
+    ] = "",
     overrides: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override, such as training.epochs=20.")
     ] = None,
@@ -28,7 +35,7 @@ def train_command(
     from diptych.errors import TrainingError
     from diptych.training.config import read_config
 
-    settings = read_config(config, overrides=overrides or [])
+    settings = read_config(config, preset=preset, overrides=overrides or [])
     try:
         from diptych.training.progress import TrainingProgress
         from diptych.training.trainer import train

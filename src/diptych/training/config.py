@@ -178,7 +178,7 @@ class RunConfig:
 
 
 def read_config(path: Path | None, *, preset: str = "", overrides: Sequence[str] = ()) -> RunConfig:
-    """Return the configuration of a preset, a TOML file on top of it, and ``section.key=value`` overrides on top of both.
+    """Return the configuration of a preset, with a TOML file and ``section.key=value`` overrides on top of it.
 
     Parameters
     ----------

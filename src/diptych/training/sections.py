@@ -27,6 +27,26 @@ def unknown_key(key: str, *, section: str, known: Sequence[str]) -> ConfigError:
     return ConfigError(f"unknown key {key!r} in {place}; {advice}")
 
 
+def merged(base: Mapping[str, Any], on_top: Mapping[str, Any]) -> dict[str, Any]:
+    """Return nested mappings with others laid on top; a section that names another part (``name``) replaces the whole.
+
+    Examples
+    --------
+    >>> merged({"tower": {"name": "gcn", "dim": 3}, "epochs": 2}, {"tower": {"name": "gin"}})
+    {'tower': {'name': 'gin'}, 'epochs': 2}
+    """
+    result = dict(base)
+    for key, value in on_top.items():
+        before = result.get(key)
+        both_sections = isinstance(before, Mapping) and isinstance(value, Mapping)
+        result[key] = merged(before, value) if both_sections and not _other_part(before, value) else value
+    return result
+
+
+def _other_part(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+    return "name" in after and "name" in before and after["name"] != before["name"]
+
+
 def apply_override(values: dict[str, Any], override: str) -> None:
     """Put the value of ``section.key=value`` into nested mappings; it is read as TOML, or else as text.
 
