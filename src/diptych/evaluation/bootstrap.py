@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from diptych.evaluation.metrics import MoleculeSums
@@ -52,10 +53,17 @@ def _draws(n_molecules: int, *, n_bootstrap: int, seed: int) -> Iterator[NDArray
     chunk = max(1, _CELLS_PER_CHUNK // n_molecules)
     for start in range(0, n_bootstrap, chunk):
         size = min(chunk, n_bootstrap - start)
-        drawn = generator.integers(n_molecules, size=(size, n_molecules))
-        drawn += np.arange(size)[:, None] * n_molecules
-        counts = np.bincount(drawn.ravel(), minlength=size * n_molecules)
-        yield counts.reshape(size, n_molecules).astype(np.float64)
+        yield _counts(generator.integers(n_molecules, size=(size, n_molecules), dtype=np.uint32))
+
+
+@njit(cache=True)
+def _counts(drawn: NDArray[np.uint32]) -> NDArray[np.float64]:
+    """Return how often each number below the row's length stands in each row, of the shape of ``drawn``."""
+    counts = np.zeros(drawn.shape, dtype=np.float64)
+    for row in range(drawn.shape[0]):
+        for number in drawn[row]:
+            counts[row, number] += 1.0
+    return counts
 
 
 def jackknife(table: MoleculeSums) -> Resampled:
