@@ -18,13 +18,16 @@ from torch import Tensor, nn
 
 from diptych.encoders import SPECTRUM_ENCODERS, STRUCTURE_ENCODERS, build_encoder
 from diptych.encoders.ion_table import IonTable
+from diptych.encoders.tokens import TokenVectors
 from diptych.errors import ConfigError, ModelError
 from diptych.files import replacing_folder
 from diptych.molecules.structure import Structure
 from diptych.spectra.spectrum import Spectrum
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
+
+    from diptych.encoders.output import EncoderOutput
 
 FORMAT_VERSION = 1
 DEFAULT_MODEL = "massbank-1"
@@ -200,10 +203,26 @@ class JointEmbedding(nn.Module):
         blind
             Whether the peaks are withheld: the spectrum-blind control.
         """
+        return self._encoded(self.spectrum_encoder, self._spectrum_batches(spectra, size=batch_size, blind=blind))
+
+    @torch.no_grad()
+    def encode_spectrum_tokens(
+        self, spectra: Sequence[Spectrum], *, batch_size: int = 256, blind: bool = False
+    ) -> TokenVectors:
+        """Return one unit vector per peak of at least one spectrum.
+
+        Raises
+        ------
+        ConfigError
+            The spectrum tower has no vectors of peaks.
+        """
+        batches = self._spectrum_batches(spectra, size=batch_size, blind=blind)
+        return self._tokens(self.spectrum_encoder, batches, tower=self._names["spectrum"])
+
+    def _spectrum_batches(self, spectra: Sequence[Spectrum], *, size: int, blind: bool) -> Iterator[Any]:
         asked = [_without_peaks(spectrum) for spectrum in spectra] if blind else spectra
         collate = self.spectrum_encoder.collate
-        batches = (collate(asked[start : start + batch_size]) for start in range(0, len(asked), batch_size))
-        return self._encoded(self.spectrum_encoder, batches)
+        return (collate(asked[start : start + size]) for start in range(0, len(asked), size))
 
     def encode_structures(self, structures: Sequence[Structure], *, batch_size: int = 2048) -> NDArray[np.float32]:
         """Return one unit vector per structure, float32 of shape (n, embedding_dim)."""
@@ -217,22 +236,52 @@ class JointEmbedding(nn.Module):
     @torch.no_grad()
     def encode_structure_features(self, features: Any, *, batch_size: int = 2048) -> NDArray[np.float32]:  # noqa: ANN401
         """Return one unit vector per row of features that ``structure_encoder.featuriser`` made."""
+        return self._encoded(self.structure_encoder, self._feature_batches(features, size=batch_size))
+
+    @torch.no_grad()
+    def encode_structure_feature_tokens(self, features: Any, *, batch_size: int = 512) -> TokenVectors:  # noqa: ANN401
+        """Return one unit vector per atom of at least one structure, given by its features.
+
+        Raises
+        ------
+        ConfigError
+            The structure tower has no vectors of atoms.
+        """
+        batches = self._feature_batches(features, size=batch_size)
+        return self._tokens(self.structure_encoder, batches, tower=self._names["structure"])
+
+    def encode_structure_tokens(self, structures: Sequence[Structure]) -> TokenVectors:
+        """Return one unit vector per atom of at least one structure.
+
+        Raises
+        ------
+        ConfigError
+            The structure tower has no vectors of atoms.
+        """
+        return self.encode_structure_feature_tokens(self.structure_encoder.featuriser([s.mol() for s in structures]))
+
+    def _feature_batches(self, features: Any, *, size: int) -> Iterator[Any]:  # noqa: ANN401 - each tower's own
         rows = np.arange(len(features))
         collate = self.structure_encoder.collate
-        batches = (
-            collate(features.take(rows[start : start + batch_size])) for start in range(0, len(rows), batch_size)
-        )
-        return self._encoded(self.structure_encoder, batches)
+        return (collate(features.take(rows[start : start + size])) for start in range(0, len(rows), size))
 
     def _encoded(self, encoder: nn.Module, batches: Iterable[Any]) -> NDArray[np.float32]:
-        training, vectors = self.training, [np.empty((0, self.embedding_dim), dtype=np.float32)]
+        vectors = [output.global_vector.float().cpu().numpy() for output in self._outputs(encoder, batches)]
+        return np.concatenate([np.empty((0, self.embedding_dim), dtype=np.float32), *vectors])
+
+    def _tokens(self, encoder: nn.Module, batches: Iterable[Any], *, tower: str) -> TokenVectors:
+        return TokenVectors.concatenate(
+            [TokenVectors.of(output, tower=repr(tower)) for output in self._outputs(encoder, batches)]
+        )
+
+    def _outputs(self, encoder: nn.Module, batches: Iterable[Any]) -> Iterator[EncoderOutput]:
+        training = self.training
         self.eval()
         try:
             for batch in batches:
-                vectors.append(encoder(batch.to(self.device)).global_vector.float().cpu().numpy())
+                yield encoder(batch.to(self.device))
         finally:
             self.train(training)
-        return np.concatenate(vectors)
 
 
 _DEFAULT_TOWERS = {"spectrum": next(iter(SPECTRUM_ENCODERS)), "structure": next(iter(STRUCTURE_ENCODERS))}

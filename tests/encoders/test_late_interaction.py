@@ -7,6 +7,7 @@ from torch.nn import functional
 
 from diptych.encoders import late_interaction as module
 from diptych.encoders.late_interaction import late_interaction
+from diptych.errors import ConfigError
 
 
 def tokens(n: int, slots: int, *, seed: int, dim: int = 5) -> tuple[torch.Tensor, torch.Tensor]:
@@ -96,3 +97,8 @@ def test_gradients_are_those_of_the_whole_table(monkeypatch: pytest.MonkeyPatch)
     shares = peak_mask / peak_mask.sum(dim=1, keepdim=True)
     (cosines.amax(dim=-1) * shares[..., None]).sum(dim=1).square().sum().backward()
     torch.testing.assert_close(found, (peaks.grad, atoms.grad))
+
+
+def test_vectors_of_other_lengths_are_one_clear_line():
+    with pytest.raises(ConfigError, match="vectors of 2 numbers for peaks and of 3 for atoms"):
+        late_interaction(torch.ones(1, 1, 2), torch.ones(1, 1).bool(), torch.ones(1, 1, 3), torch.ones(1, 1).bool())

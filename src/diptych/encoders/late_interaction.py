@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from diptych.errors import ConfigError
+
 # Cosines held at once, of all peaks of some spectra with all atoms of some structures: 64 MiB.
 _MOST_COSINES = 2**24
 _BELOW_ALL_COSINES = -2.0
@@ -34,6 +36,11 @@ def late_interaction(
     weights
         Of shape (n, n_peaks), at least 0: how much each peak counts, such as its intensity; None: all alike.
 
+    Raises
+    ------
+    ConfigError
+        The vectors of peaks and of atoms differ in length.
+
     Notes
     -----
     s(x, y) = sum_p w_p max_a <x_p, y_a> / sum_p w_p: the maximum similarity of ColBERT (Khattab and Zaharia 2020,
@@ -47,6 +54,11 @@ def late_interaction(
     >>> late_interaction(peaks, torch.ones(1, 2).bool(), atoms, torch.ones(1, 1).bool())
     tensor([[0.5000]])
     """
+    if spectrum_tokens.shape[-1] != structure_tokens.shape[-1]:
+        raise ConfigError(
+            f"late interaction: vectors of {spectrum_tokens.shape[-1]} numbers for peaks and of "
+            f"{structure_tokens.shape[-1]} for atoms; expected towers whose parts have vectors of one length"
+        )
     shares = _shares(spectrum_mask, weights)
     n_pairs = max(1, spectrum_tokens.shape[1] * structure_tokens.shape[1])
     n_structures = max(1, min(len(structure_tokens), _MOST_COSINES // n_pairs))

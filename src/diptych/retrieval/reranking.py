@@ -1,0 +1,211 @@
+"""Retrieval in two steps: the vectors of whole spectra and structures recall, those of peaks and atoms re-rank."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from diptych.encoders.late_interaction import late_interaction
+from diptych.errors import ConfigError
+from diptych.ranking.ranking import rank_against_ties
+from diptych.retrieval.rankers import Embedding, EmbeddingRanker
+from diptych.spectra.quality import reject_reason
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from diptych.encoders.tokens import TokenVectors
+    from diptych.molecules.structure import Structure
+    from diptych.ranking.query import Query
+    from diptych.spectra.spectrum import Spectrum
+
+WEIGHTS = tuple(round(0.1 * step, 1) for step in range(11))
+_METADATA_KEY = "reranking"
+_QUERIES_AT_A_TIME = 1024
+# Mixed scores lie in [-1, 1]; cosines less this lie below all of them.
+_BELOW_RECALLED = 3.0
+_DECIMALS = 6
+
+
+class TokenEmbedding(Embedding, Protocol):
+    """What a re-ranker needs of a `JointEmbedding`."""
+
+    def encode_spectrum_tokens(self, spectra: Sequence[Spectrum], *, blind: bool = False) -> TokenVectors:
+        """Return unit vectors of peaks."""
+        ...
+
+    def encode_structure_tokens(self, structures: Sequence[Structure]) -> TokenVectors:
+        """Return unit vectors of atoms."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReRanking:
+    """How candidates are re-ranked.
+
+    Attributes
+    ----------
+    recall
+        So many candidates, the first by cosine, are put into a new order; the others stay below them as they were.
+    weight
+        Share of the late interaction in the new score, in [0, 1]; the cosine has the rest.
+    """
+
+    recall: int = 64
+    weight: float = 0.5
+
+    def __post_init__(self) -> None:
+        if self.recall < 1 or not 0 <= self.weight <= 1:
+            raise ConfigError(
+                f"re-ranking of {self.recall} candidates with weight {self.weight}; expected at least 1 candidate and "
+                "a weight between 0 and 1"
+            )
+
+    @classmethod
+    def from_metadata(cls, metadata: Mapping[str, Any]) -> Self | None:
+        """Return what a model's metadata say of it; None where they say nothing."""
+        return cls(**metadata[_METADATA_KEY]) if _METADATA_KEY in metadata else None
+
+    def to_metadata(self) -> dict[str, Any]:
+        """Return what a model's metadata hold."""
+        return {_METADATA_KEY: {"recall": self.recall, "weight": self.weight}}
+
+    def mixed(self, cosines: NDArray[np.floating], late: NDArray[np.floating]) -> NDArray[np.floating]:
+        """Return new scores of candidates from their cosines and their late interaction (NaN: not recalled).
+
+        Notes
+        -----
+        s = (1 - w) cos + w late where the late interaction is known, and cos - 3 elsewhere.
+        """
+        recalled = np.round((1 - self.weight) * cosines + self.weight * late, _DECIMALS)
+        return np.where(np.isnan(late), cosines - _BELOW_RECALLED, recalled).astype(np.float32)
+
+
+class ReRankingRanker:
+    """Recalls candidates by the cosine of vectors, and puts the first of them in order by peaks and atoms.
+
+    Parameters
+    ----------
+    model
+        Two towers that return tokens.
+    settings
+        How many are re-ranked, and with what weight.
+    blind
+        Whether the peaks are withheld: the control that shows what the candidates alone give away.
+
+    Notes
+    -----
+    The scheme of ColBERT's re-ranking (Khattab and Zaharia 2020, doi:10.48550/arXiv.2004.12832, section 3.5), with the
+    cosine of the whole kept in the score.
+    """
+
+    def __init__(self, model: TokenEmbedding, settings: ReRanking, *, blind: bool = False) -> None:
+        self.model, self.settings, self.blind = model, settings, blind
+        self.name = "spectrum_blind" if blind else model.name
+        self._recall = EmbeddingRanker(model, blind=blind)
+
+    def blinded(self) -> ReRankingRanker:
+        """Return the spectrum-blind control."""
+        control = ReRankingRanker(self.model, self.settings, blind=True)
+        control._recall = self._recall.blinded()
+        return control
+
+    def score(self, queries: Sequence[Query]) -> list[NDArray[np.floating]]:
+        """Return scores, one float32 array per query; NaN where the spectrum cannot be worked with.
+
+        Raises
+        ------
+        ConfigError
+            A tower returns no vectors of peaks or atoms, or theirs differ in length.
+        """
+        return [self.settings.mixed(cosines, late) for cosines, late in self.both_scores(queries)]
+
+    def both_scores(self, queries: Sequence[Query]) -> list[tuple[NDArray[np.floating], NDArray[np.floating]]]:
+        """Return for each query the cosines of its candidates and their late interaction, NaN beyond the recalled."""
+        cosines = self._recall.score(queries)
+        late = [np.full(scores.shape, np.nan, dtype=np.float32) for scores in cosines]
+        usable = [i for i, q in enumerate(queries) if q.candidates.structures and reject_reason(q.spectrum) is None]
+        usable.sort(key=lambda i: id(queries[i].candidates))
+        for start in range(0, len(usable), _QUERIES_AT_A_TIME):
+            chosen = usable[start : start + _QUERIES_AT_A_TIME]
+            peaks = self.model.encode_spectrum_tokens([queries[i].spectrum for i in chosen], blind=self.blind)
+            for places in _of_one_list([queries[i] for i in chosen]):
+                self._interact(queries, [chosen[p] for p in places], peaks.take(places), cosines=cosines, late=late)
+        return list(zip(cosines, late, strict=True))
+
+    def _interact(
+        self,
+        queries: Sequence[Query],
+        group: Sequence[int],
+        peaks: TokenVectors,
+        *,
+        cosines: Sequence[NDArray[np.floating]],
+        late: Sequence[NDArray[np.floating]],
+    ) -> None:
+        """Fill in the late interaction of queries that share a list."""
+        recalled = [_first(cosines[i], self.settings.recall) for i in group]
+        rows = np.unique(np.concatenate(recalled))
+        structures = queries[group[0]].candidates.structures
+        atoms = self.model.encode_structure_tokens([structures[row] for row in rows.tolist()])
+        with torch.no_grad():
+            scores = late_interaction(peaks.vectors, peaks.mask, atoms.vectors, atoms.mask).numpy()
+        for i, best, row in zip(group, recalled, scores, strict=True):
+            late[i][best] = row[np.searchsorted(rows, best)]
+
+
+def _first(cosines: NDArray[np.floating], n: int) -> NDArray[np.intp]:
+    """Return the positions of the n highest cosines, and of those that tie with the last of them."""
+    lowest = np.partition(cosines, -n)[-n] if n < cosines.size else -np.inf
+    return np.flatnonzero(cosines >= lowest)
+
+
+def model_ranker(model: Any) -> EmbeddingRanker | ReRankingRanker:  # noqa: ANN401 - a JointEmbedding
+    """Return the ranker that a model's metadata ask for: by cosine, or re-ranking where they say how."""
+    settings = ReRanking.from_metadata(model.metadata)
+    return EmbeddingRanker(model) if settings is None else ReRankingRanker(model, settings)
+
+
+def chosen_reranking(model: TokenEmbedding, queries: Sequence[Query], *, recall: int, blind: bool = False) -> ReRanking:
+    """Return the re-ranking whose weight has the highest mean reciprocal rank; the smallest such weight.
+
+    Parameters
+    ----------
+    model
+        Two towers that return tokens.
+    queries
+        Of a validation fold; those whose list lacks the answer are left out.
+    recall
+        How many candidates are re-ranked.
+    blind
+        Whether the model is asked, as it was trained, without peaks.
+
+    Raises
+    ------
+    ConfigError
+        A tower returns no vectors of peaks or atoms, or theirs differ in length.
+    """
+    asked = [query for query in queries if query.target in query.candidates.positions]
+    both = ReRankingRanker(model, ReRanking(recall=recall), blind=blind).both_scores(asked)
+    choices = [ReRanking(recall=recall, weight=weight) for weight in WEIGHTS]
+
+    def reciprocal_ranks(choice: ReRanking) -> float:
+        ranks = [
+            rank_against_ties(choice.mixed(*scores), query.candidates.positions[query.target])
+            for query, scores in zip(asked, both, strict=True)
+        ]
+        return float(np.sum(1 / np.array(ranks)))
+
+    return max(choices, key=reciprocal_ranks)
+
+
+def _of_one_list(queries: Sequence[Query]) -> Iterator[list[int]]:
+    """Yield the positions of queries that share a candidate list."""
+    groups: dict[int, list[int]] = {}
+    for position, query in enumerate(queries):
+        groups.setdefault(id(query.candidates), []).append(position)
+    yield from groups.values()
