@@ -49,6 +49,74 @@ def gains(ranks: ArrayLike, ks: Sequence[int]) -> dict[str, NDArray[np.float64]]
     return {f"hit_rate@{k}": hits(k, ranks) for k in ks} | {"mrr": reciprocal(ranks)}
 
 
+def precision_at(k: int, ranks: ArrayLike) -> float:
+    """Return the mean fraction of the first k that is right, in [0, 1 / k], since one candidate alone is right.
+
+    Examples
+    --------
+    >>> precision_at(5, [1, 5, 6, float("inf")])
+    0.1
+    """
+    return hit_rate_at(k, ranks) / k
+
+
+def recall_at(k: int, ranks: ArrayLike) -> float:
+    """Return the mean fraction of the right candidates among the first k: one is right, so it is the hit rate."""
+    return hit_rate_at(k, ranks)
+
+
+def mean_average_precision(ranks: ArrayLike) -> float:
+    """Return the mean over queries of their average precision: 1 / rank where one candidate is right, so it is `mrr`.
+
+    Notes
+    -----
+    AP = sum_k P(k) (R(k) - R(k - 1)); recall rises once, from 0 to 1 at the rank r of the only right candidate, where
+    the precision is 1 / r.
+    """
+    return mrr(ranks)
+
+
+def counted_ranks(ranks: ArrayLike, n_candidates: ArrayLike) -> NDArray[np.float64]:
+    """Return ranks in which a miss stands just below the whole list: max(n_candidates, 1) + 1; float64 (n_queries,).
+
+    Examples
+    --------
+    >>> counted_ranks([1, float("inf"), float("inf")], [10, 10, 0]).tolist()
+    [1.0, 11.0, 2.0]
+    """
+    found = np.asarray(ranks, dtype=np.float64)
+    below = np.maximum(np.asarray(n_candidates, dtype=np.float64), 1) + 1
+    return np.where(np.isfinite(found), found, below)
+
+
+def mean_rank(ranks: ArrayLike, n_candidates: ArrayLike) -> float:
+    """Return the mean rank, a miss counting as a rank just below its list.
+
+    Examples
+    --------
+    >>> mean_rank([1, 2, float("inf")], [10, 10, 5])
+    3.0
+    """
+    return _mean(counted_ranks(ranks, n_candidates))
+
+
+def random_hits(k: int, n_candidates: ArrayLike) -> NDArray[np.float64]:
+    """Return the chance of a hit at k of scores drawn at random: min(k / n, 1), 0 of an empty list.
+
+    Returns
+    -------
+    ndarray
+        float64, of shape (n_queries,). The list is taken to hold the target; distinct scores do not tie.
+
+    Examples
+    --------
+    >>> random_hits(5, [10, 5, 2, 0]).tolist()
+    [0.5, 1.0, 1.0, 0.0]
+    """
+    lengths = np.asarray(n_candidates, dtype=np.float64)
+    return np.where(lengths > 0, np.minimum(k / np.maximum(lengths, 1), 1.0), 0.0)
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class MoleculeSums:
     """Per-query values summed over the queries of each molecule: all that means and their bootstrap need.

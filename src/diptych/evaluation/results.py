@@ -182,7 +182,8 @@ class QueryResults:
 
     def take(self, rows: ArrayLike) -> Self:
         """Return the results of some queries: row numbers, or a mask."""
-        kept = np.arange(len(self))[np.asarray(rows)]
+        wanted = np.asarray(rows)
+        kept = np.arange(len(self))[wanted if wanted.size else np.empty(0, np.int64)]
 
         def texts(values: Sequence[str]) -> tuple[str, ...]:
             return tuple(values[row] for row in kept)

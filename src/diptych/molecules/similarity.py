@@ -118,6 +118,13 @@ def greatest_similarity(first: NDArray[np.uint64], second: NDArray[np.uint64]) -
     return greatest
 
 
+def aligned_similarity(first: NDArray[np.uint64], second: NDArray[np.uint64]) -> NDArray[np.float32]:
+    """Return the Tanimoto similarity of each row of ``first`` to the same row of ``second``, float32 of shape (n,)."""
+    shared = np.bitwise_count(first & second).sum(axis=1, dtype=np.int64)
+    either = _bit_counts(first) + _bit_counts(second) - shared
+    return np.asarray(shared / np.maximum(either, 1), dtype=np.float32)
+
+
 def _chunks(first: NDArray[np.uint64], second: NDArray[np.uint64], *, threshold: float) -> Iterator[SimilarPairs]:
     first_counts, second_counts = _bit_counts(first), _bit_counts(second)
     first_order, second_order = np.argsort(first_counts, kind="stable"), np.argsort(second_counts, kind="stable")

@@ -1,0 +1,55 @@
+import math
+
+import numpy as np
+import pytest
+
+from diptych.errors import EvaluationError
+from diptych.evaluation.comparison_table import compare, holm, paired_bootstrap
+from diptych.evaluation.results import QueryResults
+
+
+def results(ranks: list[float], *, prefix: str = "q") -> QueryResults:
+    n = len(ranks)
+    unknown = np.full(n, math.nan)
+    return QueryResults(
+        queries=tuple(f"{prefix}{i}" for i in range(n)),
+        targets=tuple(f"M{i}" for i in range(n)),
+        ranks=np.array(ranks, dtype=float),
+        n_candidates=np.full(n, 10),
+        target_scores=unknown,
+        best_scores=unknown,
+        best=("",) * n,
+    )
+
+
+def test_holm_worked_out_by_hand():
+    # Ascending 0.005, 0.01, 0.03, 0.04 times 4, 3, 2, 1, each at least the one before it.
+    np.testing.assert_allclose(holm([0.01, 0.04, 0.03, 0.005]), [0.03, 0.06, 0.06, 0.02])
+
+
+def test_a_test_that_could_not_be_made_does_not_count_as_one():
+    np.testing.assert_array_equal(holm([0.01, math.nan]), [0.01, math.nan])
+
+
+def test_methods_are_compared_on_the_queries_they_share():
+    methods = {"base": results([2] * 30), "better": results([1] * 31), "same": results([2] * 30)}
+    better, same = compare(methods, against="base", n_bootstrap=200)
+    assert (better.first, better.second, better.n_queries) == ("better", "base", 30)
+    assert (better.difference, better.only_first, better.only_second) == (1.0, 30, 0)
+    assert better.p_bootstrap == pytest.approx(2 / 201)
+    assert better.p_mcnemar == pytest.approx(2 * 0.5**30)
+    assert better.p_adjusted == pytest.approx(2 * 2 / 201)
+    assert better.mark == "*"
+    assert (same.difference, same.p_adjusted, same.mark, same.is_significant) == (0.0, 1.0, "", False)
+
+
+def test_one_molecule_gives_no_p_value():
+    assert np.isnan(paired_bootstrap(np.ones(3), ["A"] * 3)).all()
+
+
+def test_methods_that_share_no_query_or_are_unknown_are_refused():
+    methods = {"base": results([1, 2]), "other": results([1, 2], prefix="r")}
+    with pytest.raises(EvaluationError, match="'other' and 'base' were asked no query in common"):
+        compare(methods, against="base")
+    with pytest.raises(EvaluationError, match="no method 'nearest' to compare with; expected one of base, other"):
+        compare(methods, against="nearest")

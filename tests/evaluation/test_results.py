@@ -1,0 +1,142 @@
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from diptych.errors import EvaluationError
+from diptych.evaluation.results import QueryResults, ranks_path
+from diptych.evaluation.results_scores import CandidateScores, scores_path
+from diptych.ranking import CandidateList, Query
+from diptych.spectra.spectrum import Spectrum
+
+SPECTRUM = Spectrum.from_peaks([50.0], [1.0])
+NAN = math.nan
+
+
+@dataclass(frozen=True)
+class Molecule:
+    inchikey_first_block: str
+
+    @property
+    def smiles(self) -> str:
+        return self.inchikey_first_block.lower()
+
+
+def query(identifier: str, blocks: str, *, target: str = "A") -> Query:
+    candidates = CandidateList.distinct([Molecule(block) for block in blocks])
+    return Query(identifier=identifier, spectrum=SPECTRUM, target=target, candidates=candidates)
+
+
+QUERIES = [query("first", "ABC"), query("tied", "AB"), query("missing", "BC"), query("empty", "", target="D")]
+SCORES = [np.array([3.0, 1.0, NAN]), np.array([2.0, 2.0]), np.array([0.5, 0.25]), np.empty(0)]
+
+
+def results() -> QueryResults:
+    return QueryResults.of_scores(QUERIES, SCORES, temperature=2.0)
+
+
+def test_what_the_scores_say_worked_out_by_hand():
+    found = results()
+    np.testing.assert_array_equal(found.ranks, [1, 2, math.inf, math.inf])
+    np.testing.assert_array_equal(found.target_scores, [3, 2, NAN, NAN])
+    np.testing.assert_array_equal(found.best_scores, [3, 2, 0.5, NAN])
+    np.testing.assert_array_equal(found.numbers["margin"], [2, 0, 0.25, NAN])
+    # exp(3/2) / (exp(3/2) + exp(1/2)), and so on.
+    expected = [1 / (1 + math.exp(-1)), 0.5, 1 / (1 + math.exp(-0.125)), NAN]
+    np.testing.assert_allclose(found.numbers["probability"], expected)
+    assert found.best == ("A", "B", "B", "")
+    assert found.texts["best_smiles"] == ("a", "b", "b", "")
+    assert found.texts["target_smiles"] == ("a", "a", "", "")
+
+
+def test_what_is_written_is_read_again(tmp_path: Path):
+    written = (
+        results().with_metadata({"adduct": ["[M+H]+", None, "x\ty", 3.5]}).with_numbers({"tanimoto": [1, NAN, 0, 0]})
+    )
+    written.write(tmp_path / "r.ranks.tsv")
+    read = QueryResults.read(tmp_path / "r.ranks.tsv")
+    np.testing.assert_array_equal(read.ranks, written.ranks)
+    np.testing.assert_allclose(read.numbers["probability"], written.numbers["probability"])
+    np.testing.assert_array_equal(read.number("tanimoto"), [1, NAN, 0, 0])
+    assert read.metadata == {"adduct": ("[M+H]+", "", "x\ty", "3.5")}
+    assert (read.queries, read.texts) == (written.queries, written.texts)
+    read.write(tmp_path / "again.tsv")
+    assert (tmp_path / "again.tsv").read_bytes() == (tmp_path / "r.ranks.tsv").read_bytes()
+
+
+def test_the_table_beside_a_report_is_found_by_the_name_of_the_report(tmp_path: Path):
+    results().write(ranks_path(tmp_path / "report.json"))
+    assert QueryResults.read(tmp_path / "report.json").queries == ("first", "tied", "missing", "empty")
+
+
+def test_some_queries_can_be_taken_by_mask_and_by_number():
+    found = results().with_metadata({"adduct": "abcd"})
+    assert found.take(found.ranks == 1).queries == ("first",)
+    assert found.take([2, 0]).metadata["adduct"] == ("c", "a")
+
+
+def test_what_is_unknown_is_empty_or_nan():
+    assert results().text("adduct") == ("",) * 4
+    assert np.isnan(results().number("mces")).all()
+
+
+def test_a_table_without_a_query_is_a_table(tmp_path: Path):
+    results().take([]).write(tmp_path / "none.tsv")
+    assert len(QueryResults.read(tmp_path / "none.tsv")) == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("query\ttarget\n", "the columns rank, n_candidates, score_target, best_score, best are missing"),
+        ("query\tquery\n", "a column stands twice"),
+        ("query\ttarget\na\n", "cannot be read"),
+        ("query\ttarget\trank\tn_candidates\tscore_target\tbest_score\tbest\na\tA\tlost\t1\t\t\t\n", "invalid literal"),
+        (
+            "query\ttarget\trank\tn_candidates\tscore_target\tbest_score\tbest\na\tA\t1\t1\t\t\t\na\tA\t1\t1\t\t\t\n",
+            "1 of 2 queries repeat an identifier",
+        ),
+    ],
+)
+def test_a_damaged_table_is_refused(tmp_path: Path, text: str, message: str):
+    (tmp_path / "r.tsv").write_text(text)
+    with pytest.raises(EvaluationError, match=message):
+        QueryResults.read(tmp_path / "r.tsv")
+
+
+def test_scores_of_another_number_of_queries_or_candidates_are_refused():
+    with pytest.raises(EvaluationError, match="1 score arrays for 4 queries"):
+        QueryResults.of_scores(QUERIES, SCORES[:1])
+    with pytest.raises(EvaluationError, match=r"query 'first': scores of shape \(2,\) for 3 candidates"):
+        QueryResults.of_scores(QUERIES[:1], [np.zeros(2)])
+    with pytest.raises(EvaluationError, match="not one score for each candidate"):
+        CandidateScores.of(QUERIES[:1], [np.zeros(2)])
+
+
+def test_columns_of_reserved_names_or_wrong_length_are_refused():
+    with pytest.raises(EvaluationError, match="metadata cannot be called rank, rank_blind"):
+        results().with_metadata({"rank": "abcd", "rank_blind": "abcd"})
+    with pytest.raises(EvaluationError, match="no optional number weight; expected one of margin"):
+        results().with_numbers({"weight": [1, 2, 3, 4]})
+    with pytest.raises(EvaluationError, match="column 'adduct' has 2 values for 4 queries"):
+        results().with_metadata({"adduct": "ab"})
+
+
+def test_candidate_scores_survive_saving(tmp_path: Path):
+    written = CandidateScores.of(QUERIES, SCORES)
+    written.write(scores_path(tmp_path / "report.json"))
+    read = CandidateScores.read(tmp_path / "report.json")
+    assert read.queries == written.queries
+    assert read.positions == [0, 0, None, None]
+    for found, given in zip(read.per_query, SCORES, strict=True):
+        np.testing.assert_array_equal(found, given)
+    assert read.blocks_of(2) == ("B", "C")
+    np.testing.assert_array_equal(read.is_target, [True, False, False, True, False, False, False])
+
+
+def test_damaged_candidate_scores_are_refused(tmp_path: Path):
+    (tmp_path / "r.scores.parquet").write_text("no")
+    with pytest.raises(EvaluationError, match="cannot be read as candidate scores"):
+        CandidateScores.read(tmp_path / "r.scores.parquet")
