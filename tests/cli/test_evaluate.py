@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -45,6 +46,7 @@ class CarbonCounter:
 
     name = "carbon-counter"
     digest = "c0ffee"
+    metadata: ClassVar[dict] = {}
 
     def encode_spectra(self, spectra, *, blind=False):
         return np.eye(8, dtype=np.float32)[[0 if blind else int(spectrum.mz[0]) for spectrum in spectra]]
@@ -96,6 +98,19 @@ def test_a_model_is_judged_beside_its_controls(folder: Path, monkeypatch, capsys
     shown = capsys.readouterr().out
     for text in ("carbon-counter", "spectrum_blind", "1 spectra name no structure", "keyed by target SMILES"):
         assert text in shown
+
+
+def test_several_spectra_of_a_molecule_are_asked_as_one_query(folder: Path, monkeypatch):
+    again = (
+        MGF.replace("TITLE=first", "TITLE=again").replace("2.0 100", "3.0 100").partition("BEGIN IONS\nTITLE=second")
+    )
+    (folder / "s.mgf").write_text(again[0] + MGF)
+    options = ["--spectra", "s.mgf", "--candidates", "lists.json", "--bootstrap", "5"]
+    assert run(monkeypatch, *options) == 0
+    assert json.loads((folder / "report.json").read_text())["queries"] == 3
+    assert run(monkeypatch, *options, "--consensus", "4") == 0
+    report = json.loads((folder / "report.json").read_text())
+    assert (report["queries"], report["provenance"]["spectra_per_query"]) == (2, 1.5)
 
 
 def test_ranks_stand_beside_the_report_named_by_the_user(folder: Path, monkeypatch):

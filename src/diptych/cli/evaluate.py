@@ -14,12 +14,15 @@ import typer
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from diptych.embedding import JointEmbedding
     from diptych.evaluation import Answers, Evaluation, MetricValue
+    from diptych.embedding import JointEmbedding
     from diptych.evaluation.known import KnownSpectra
     from diptych.evaluation.lists import Questions
     from diptych.evaluation.selection import Selection
     from diptych.ranking import Query, Ranker
     from diptych.retrieval import EmbeddingRanker
+    from diptych.retrieval.reranking import ReRankingRanker
 
 _SHOWN_METRICS = ("hit_rate@1", "hit_rate@5", "hit_rate@20", "mrr")
 
@@ -72,6 +75,10 @@ def evaluate_command(
     min_list_length: Annotated[
         int, typer.Option(min=0, help="Leave out queries with fewer candidates; 0 counts them, the empty as misses.")
     ] = 0,
+    consensus: Annotated[
+        int,
+        typer.Option(min=0, help="Ask up to so many spectra of a molecule and adduct as one query; 0 asks each alone."),
+    ] = 0,
     bootstrap: Annotated[int, typer.Option(min=0, help="Resamples of molecules for the intervals.")] = 2000,
     seed: Annotated[int, typer.Option(min=0, help="Of list order, controls and intervals.")] = 0,
     output: Annotated[Path, typer.Option("--output", "-o", help="Report; the ranks go beside it.")] = Path(
@@ -92,20 +99,24 @@ def evaluate_command(
         ppm=ppm,
         seed=seed,
     )
-    evaluation = _evaluation(source, model, n_bootstrap=bootstrap, min_list_length=min_list_length)
+    evaluation = _evaluation(source, model, n_bootstrap=bootstrap, min_list_length=min_list_length, consensus=consensus)
     evaluation.save(output)
     _show(evaluation, output)
 
 
-def _evaluation(source: _Source, model: str | None, *, n_bootstrap: int, min_list_length: int) -> Evaluation:
+def _evaluation(
+    source: _Source, model: str | None, *, n_bootstrap: int, min_list_length: int, consensus: int
+) -> Evaluation:
     from diptych.embedding import JointEmbedding
     from diptych.evaluation import evaluate
-    from diptych.retrieval import EmbeddingRanker
+    from diptych.retrieval.reranking import model_ranker
 
     embedding = JointEmbedding.load(model)
     known, described = _known(source)
     questions = _questions(source, known)
-    ranker = EmbeddingRanker(embedding)
+    ranker = model_ranker(embedding)
+    if consensus:
+        ranker, questions = _by_consensus(embedding, questions, at_most=consensus, seed=source.seed)
     return evaluate(
         ranker,
         questions.queries,
@@ -115,6 +126,34 @@ def _evaluation(source: _Source, model: str | None, *, n_bootstrap: int, min_lis
         min_list_length=min_list_length,
         provenance={"model_digest": embedding.digest, **described, **questions.provenance},
     )
+    return _detailed(evaluation, questions.queries, embedding)
+
+
+def _detailed(evaluation: Evaluation, queries: Sequence[Query], embedding: JointEmbedding) -> Evaluation:
+    """Return the evaluation with everything that is known of its queries, which goes into the table of results."""
+    from diptych.annotation.calibration import ScoreCalibration
+    from diptych.evaluation.results import QueryResults
+    from diptych.evaluation.results_metadata import described
+
+    asked = set(evaluation.queries)
+    kept = [query for query in queries if query.identifier in asked]
+    calibration = ScoreCalibration.from_metadata(embedding.metadata)
+    temperature = calibration.temperature if calibration else None
+    results = QueryResults.of_scores(kept, evaluation.answers.scores, temperature=temperature)
+    return replace(evaluation, details=described(results, [query.spectrum for query in kept]))
+
+
+def _by_consensus(
+    embedding: JointEmbedding, questions: Questions, *, at_most: int, seed: int
+) -> tuple[EmbeddingRanker, Questions]:
+    """Return a ranker and queries that each stand for the spectra of one molecule and adduct."""
+    from diptych.retrieval.consensus import ConsensusEmbedding, grouped_queries
+    from diptych.retrieval.rankers import EmbeddingRanker
+
+    grouped = grouped_queries(questions.queries, at_most=at_most, seed=seed)
+    said = {"consensus_of_at_most": at_most, "spectra_per_query": grouped.mean_size}
+    ranker = EmbeddingRanker(ConsensusEmbedding(model=embedding, spectra_of=grouped.spectra_of))
+    return ranker, replace(questions, queries=grouped.queries, provenance={**questions.provenance, **said})
 
 
 def _known(source: _Source) -> tuple[KnownSpectra, Mapping[str, Any]]:
@@ -171,7 +210,7 @@ def _questions(source: _Source, known: KnownSpectra) -> Questions:
     return replace(questions, provenance={**described, **questions.provenance})
 
 
-def _controls(ranker: EmbeddingRanker, queries: Sequence[Query], *, seed: int) -> list[Ranker]:
+def _controls(ranker: EmbeddingRanker | ReRankingRanker, queries: Sequence[Query], *, seed: int) -> list[Ranker]:
     """Return the controls that say something about these queries."""
     from diptych.ranking import PrecursorRanker, RandomRanker, ShuffledSpectraRanker
 

@@ -64,11 +64,13 @@ def late_interaction(
     n_structures = max(1, min(len(structure_tokens), _MOST_COSINES // n_pairs))
     n_spectra = max(1, _MOST_COSINES // (n_pairs * n_structures))
     structures = list(
-        zip(structure_tokens.float().split(n_structures), structure_mask.split(n_structures), strict=True)
+        zip(torch.split(structure_tokens.float(), n_structures), torch.split(structure_mask, n_structures), strict=True)
     )
     rows = [
         torch.cat([_block(peaks, share, atoms, mask) for atoms, mask in structures], dim=1)
-        for peaks, share in zip(spectrum_tokens.float().split(n_spectra), shares.split(n_spectra), strict=True)
+        for peaks, share in zip(
+            torch.split(spectrum_tokens.float(), n_spectra), torch.split(shares, n_spectra), strict=True
+        )
     ]
     return torch.cat(rows)
 
