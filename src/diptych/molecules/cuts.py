@@ -26,6 +26,24 @@ class _Cuts(NamedTuple):
     mass: Floats  # (n_cuts,), Da, of that side
     kind: Integers  # (n_cuts,)
     ring: Integers  # (n_cuts,), the ring that is cut, -1 for a bridge
+    ends: Integers  # (n_cuts, 4), atoms of each cut bond, the one on that side first; -1 where one bond is cut
+
+
+class CutFragments(NamedTuple):
+    """Fragments of at most two cuts, and the cuts that set them free.
+
+    A *directed* cut says which side is kept: ``2 i`` keeps the side of cut i that is without atom 0, ``2 i + 1`` the
+    other.
+    """
+
+    mass: Floats  # (n_fragments,), Da
+    kind: Integers  # (n_fragments,)
+    cost: Floats  # (n_fragments,)
+    first: Integers  # (n_fragments,), directed cut, -1 for none
+    second: Integers  # (n_fragments,), likewise
+    cut_mass: Floats  # (n_cuts,), Da, of the side that is without atom 0
+    cut_kind: Integers  # (n_cuts,)
+    cut_ends: Integers  # (n_cuts, 4), atoms of the cut bonds, on that side and across; -1 where one bond is cut
 
 
 @njit(cache=True)
@@ -46,28 +64,49 @@ def fragments(
     cut_cost
         float64, of shape (n_kinds,): cost of a cut of each kind.
     """
+    found = fragments_and_cuts(atom_mass, bonds, bond_kind, ring_start, ring_bonds, cut_cost)
+    return found.mass, found.kind, found.cost
+
+
+@njit(cache=True)
+def fragments_and_cuts(
+    atom_mass: Floats,
+    bonds: Integers,
+    bond_kind: Integers,
+    ring_start: Integers,
+    ring_bonds: Integers,
+    cut_cost: Floats,
+) -> CutFragments:
+    """Return the fragments that `fragments` gives, with the cuts behind each."""
     total = atom_mass.sum()
     cuts = _all_cuts(atom_mass, bonds, bond_kind, ring_start, ring_bonds)
     n = len(cuts.mass)
     n_paired = min(n, MAX_PAIRED_CUTS)
     capacity = 1 + 2 * n + n_paired * (n_paired - 1) // 2
     masses, kinds, costs = np.empty(capacity), np.empty(capacity, np.int64), np.empty(capacity)
+    first, second = np.full(capacity, -1, np.int64), np.full(capacity, -1, np.int64)
     masses[0], kinds[0], costs[0] = total, 0, 0.0
     size = 1
     for i in range(n):
-        for part in (cuts.mass[i], total - cuts.mass[i]):
-            masses[size], kinds[size], costs[size] = part, 1 + cuts.kind[i], cut_cost[cuts.kind[i]]
+        for side in range(2):
+            masses[size] = cuts.mass[i] if side == 0 else total - cuts.mass[i]
+            kinds[size], costs[size] = 1 + cuts.kind[i], cut_cost[cuts.kind[i]]
+            first[size] = 2 * i + side
             size += 1
     for i in range(n_paired):
         for j in range(i + 1, n_paired):
-            part = _between(cuts, i, j, total)
-            if part > 0.5:
-                low, high = min(cuts.kind[i], cuts.kind[j]), max(cuts.kind[i], cuts.kind[j])
-                masses[size] = part
-                kinds[size] = 1 + len(cut_cost) + high * (high + 1) // 2 + low
-                costs[size] = cut_cost[low] + cut_cost[high]
-                size += 1
-    return masses[:size], kinds[:size], costs[:size]
+            keeps_i, keeps_j = _between(cuts, i, j)
+            if keeps_i < 0:
+                continue
+            low, high = min(cuts.kind[i], cuts.kind[j]), max(cuts.kind[i], cuts.kind[j])
+            masses[size] = _kept(cuts, i, keeps_i, total) + _kept(cuts, j, keeps_j, total) - total
+            kinds[size] = 1 + len(cut_cost) + high * (high + 1) // 2 + low
+            costs[size] = cut_cost[low] + cut_cost[high]
+            first[size], second[size] = 2 * i + keeps_i, 2 * j + keeps_j
+            size += 1
+    return CutFragments(
+        masses[:size], kinds[:size], costs[:size], first[:size], second[:size], cuts.mass, cuts.kind, cuts.ends
+    )
 
 
 @njit(cache=True)
@@ -112,11 +151,13 @@ def _all_cuts(
         np.zeros(capacity),
         np.zeros(capacity, np.int64),
         np.zeros(capacity, np.int64),
+        np.full((capacity, 4), -1, np.int64),
     )
     side = np.zeros(len(atom_mass), np.bool_)
     n_cuts = 0
     for bond in np.flatnonzero(~in_ring):
         _fill_side(side, bonds[bond, 0], int(bond), int(bond), neighbours)
+        _note_ends(cuts, n_cuts, 0, side, bonds[bond])
         n_cuts = _add_cut(cuts, n_cuts, side, atom_mass, bond_kind[bond], -1)
     for ring in range(len(ring_size)):
         members = ring_bonds[ring_start[ring] : ring_start[ring + 1]]
@@ -125,9 +166,11 @@ def _all_cuts(
                 first = int(members[i])
                 _fill_side(side, bonds[first, 0], first, int(second), neighbours)
                 if not side[bonds[first, 1]]:  # fused rings may hold together after two bonds
+                    _note_ends(cuts, n_cuts, 0, side, bonds[first])
+                    _note_ends(cuts, n_cuts, 1, side, bonds[int(second)])
                     kind = max(bond_kind[first], bond_kind[second])
                     n_cuts = _add_cut(cuts, n_cuts, side, atom_mass, kind, ring)
-    return _Cuts(cuts.side[:n_cuts], cuts.mass[:n_cuts], cuts.kind[:n_cuts], cuts.ring[:n_cuts])
+    return _Cuts(cuts.side[:n_cuts], cuts.mass[:n_cuts], cuts.kind[:n_cuts], cuts.ring[:n_cuts], cuts.ends[:n_cuts])
 
 
 @njit(cache=True)
@@ -178,13 +221,26 @@ def _add_cut(cuts: _Cuts, n_cuts: int, side: NDArray[np.bool_], atom_mass: Float
 
 
 @njit(cache=True)
-def _between(cuts: _Cuts, i: int, j: int, total: float) -> float:
-    """Return the mass of the part between two cuts (sides disjoint or nested), or 0 where they cross.
+def _note_ends(cuts: _Cuts, cut: int, which: int, side: NDArray[np.bool_], bond: Integers) -> None:
+    """Write down the atoms of a cut bond, the one on the side without atom 0 first."""
+    here, across = (bond[0], bond[1]) if side[bond[0]] != side[0] else (bond[1], bond[0])
+    cuts.ends[cut, 2 * which], cuts.ends[cut, 2 * which + 1] = here, across
 
-    Two cuts of one ring leave nothing new between them: two arcs apart, or an arc that a single cut gives.
+
+@njit(cache=True)
+def _kept(cuts: _Cuts, cut: int, side: int, total: float) -> float:
+    return float(cuts.mass[cut] if side == 0 else total - cuts.mass[cut])
+
+
+@njit(cache=True)
+def _between(cuts: _Cuts, i: int, j: int) -> tuple[int, int]:
+    """Return which side of each cut bounds the part between them (see `CutFragments`); -1 where there is none.
+
+    Sides that cross have nothing whole between them. Two cuts of one ring leave nothing new between them: two arcs
+    apart, or an arc that a single cut gives.
     """
     if cuts.ring[i] == cuts.ring[j] >= 0:
-        return 0.0
+        return -1, -1
     both, only_first, only_second = False, False, False
     for word in range(WORDS):
         first, second = cuts.side[i, word], cuts.side[j, word]
@@ -192,10 +248,10 @@ def _between(cuts: _Cuts, i: int, j: int, total: float) -> float:
         only_first |= (first & ~second) != 0
         only_second |= (second & ~first) != 0
     if not both:
-        return float(total - cuts.mass[i] - cuts.mass[j])
-    if only_first and only_second:
-        return 0.0
-    return float(abs(cuts.mass[i] - cuts.mass[j]))
+        return 1, 1
+    if only_first == only_second:
+        return -1, -1
+    return (0, 1) if only_first else (1, 0)
 
 
 @njit(cache=True)
