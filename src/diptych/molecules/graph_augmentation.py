@@ -100,7 +100,7 @@ def without_atoms(graphs: MoleculeGraphs, dropped: NDArray[np.bool_]) -> Molecul
     )
 
 
-def _rounded(expected: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.int64]:
+def _rounded(expected: NDArray[np.floating], rng: np.random.Generator) -> NDArray[np.int64]:
     """Return whole numbers whose mean over many draws is the number given."""
     return np.floor(expected + rng.random(len(expected))).astype(np.int64)
 
