@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from diptych.embedding import JointEmbedding
     from diptych.evaluation import Answers, Evaluation, MetricValue
-    from diptych.embedding import JointEmbedding
     from diptych.evaluation.known import KnownSpectra
     from diptych.evaluation.lists import Questions
     from diptych.evaluation.selection import Selection
@@ -117,7 +116,7 @@ def _evaluation(
     ranker = model_ranker(embedding)
     if consensus:
         ranker, questions = _by_consensus(embedding, questions, at_most=consensus, seed=source.seed)
-    return evaluate(
+    evaluation = evaluate(
         ranker,
         questions.queries,
         controls=_controls(ranker, questions.queries, seed=source.seed),
@@ -134,13 +133,18 @@ def _detailed(evaluation: Evaluation, queries: Sequence[Query], embedding: Joint
     from diptych.annotation.calibration import ScoreCalibration
     from diptych.evaluation.results import QueryResults
     from diptych.evaluation.results_metadata import described
+    from diptych.evaluation.results_scores import CandidateScores
 
     asked = set(evaluation.queries)
     kept = [query for query in queries if query.identifier in asked]
     calibration = ScoreCalibration.from_metadata(embedding.metadata)
     temperature = calibration.temperature if calibration else None
     results = QueryResults.of_scores(kept, evaluation.answers.scores, temperature=temperature)
-    return replace(evaluation, details=described(results, [query.spectrum for query in kept]))
+    return replace(
+        evaluation,
+        details=described(results, [query.spectrum for query in kept]),
+        candidate_scores=CandidateScores.of(kept, evaluation.answers.scores),
+    )
 
 
 def _by_consensus(
