@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from diptych.errors import EvaluationError
-from diptych.ranking import CandidateList, PrecursorRanker, Query, RandomRanker, ShuffledSpectraRanker
+from diptych.ranking import CandidateList, FormulaRanker, PrecursorRanker, Query, RandomRanker, ShuffledSpectraRanker
 from diptych.ranking.controls import foreign_spectra
 from diptych.spectra.adduct import Adduct
 from diptych.spectra.spectrum import Spectrum
@@ -16,6 +16,7 @@ from diptych.spectra.spectrum import Spectrum
 class Molecule:
     inchikey_first_block: str
     neutral_mass: float = 100.0
+    formula: str = "CH4"
 
 
 def query(identifier: str = "q", *, blocks: str = "ABC", target: str = "A", **fields: object) -> Query:
@@ -80,6 +81,13 @@ def test_candidates_of_one_mass_tie():
         [replace(query(precursor_mz=101.0, adduct=Adduct.parse("[M+H]+")), candidates=same)]
     )
     assert scores[0] == scores[1]
+
+
+def test_a_perfect_formula_predictor_ties_the_candidates_of_the_right_formula():
+    mixed = CandidateList(structures=(Molecule("A"), Molecule("B", formula="NH3"), Molecule("C")))
+    asked = [replace(query(target=target), candidates=mixed) for target in ("A", "B", "X")]
+    scores = FormulaRanker().score(asked)
+    np.testing.assert_array_equal(scores, [[1, 0, 1], [0, 1, 0], [np.nan] * 3])
 
 
 def test_shuffled_queries_keep_their_candidates_but_get_a_foreign_spectrum():

@@ -2,8 +2,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from diptych.ranking import FusionRanker
-from diptych.ranking.fusion import fuse, z_scores
+from diptych.ranking import FusionRanker, RankFusionRanker
+from diptych.ranking.fusion import fuse, fuse_ranks, z_scores
 
 
 class Fixed:
@@ -42,3 +42,14 @@ def test_fusing_a_ranker_with_itself_keeps_its_order(scores: list[float]):
     fused = fuse([np.array(scores), np.array(scores)])
     order = np.argsort(scores, kind="stable")
     assert np.all(np.diff(fused[order]) >= -1e-6)
+
+
+def test_reciprocal_ranks_are_added():
+    # Ranks (2, 1) and (2, 2), ties sharing the worst: 1/62 + 1/62 and 1/61 + 1/62.
+    (scores,) = RankFusionRanker(rankers=(Fixed(1, 3), Fixed(7, 7))).score(["query"])
+    np.testing.assert_allclose(scores, [2 / 62, 1 / 61 + 1 / 62], atol=1e-8)
+
+
+def test_a_ranker_that_cannot_score_a_candidate_adds_nothing():
+    found = fuse_ranks([np.array([1.0, np.nan, np.nan]), np.array([1.0, 2.0, np.nan])], offset=0)
+    np.testing.assert_allclose(found, [1 + 1 / 2, 1, np.nan])

@@ -89,6 +89,32 @@ def test_candidates_alike_stay_tied():
     assert scores[0] == scores[1] == scores[2] != scores[3]
 
 
+class OnlyTheFirst:
+    """Likes the first reference spectrum of the caller, knows nothing of the second, and dislikes the others."""
+
+    name = "fancy"
+
+    def scores(self, queries, references):
+        liked = [{50.0: 0.5, 60.0: np.nan}.get(float(reference.mz[0]), -1.0) for reference in references]
+        yield np.array([liked for _ in queries])
+
+
+def test_another_measure_of_likeness_votes_and_what_it_dislikes_does_not():
+    spectra = [spectrum(70.0), spectrum(60.0), spectrum(50.0)]
+    ranker = NearestNeighbourRanker(spectra, [TOLUENE, HEXANE, BENZOIC], n_neighbours=3, scorer=OnlyTheFirst())
+    assert ranker.name == "fancy_neighbours_3"
+    alone = NearestNeighbourRanker([spectrum(50.0)], [BENZOIC])
+    np.testing.assert_allclose(ranker.score([query(1.0)]), alone.score([query(50.0)]))
+    assert NearestNeighbourRanker(spectra, [TOLUENE] * 3, scorer=OnlyTheFirst()).name == "fancy_neighbour"
+
+
+def test_the_nearest_molecules_of_some_spectra():
+    ranker = NearestNeighbourRanker([spectrum(50.0), spectrum(60.0)], [BENZOIC, HEXANE])
+    found = ranker.neighbours([spectrum(60.0), spectrum(50.0)])
+    assert found.molecules.tolist() == [[1], [0]]
+    np.testing.assert_allclose(found.similarity, [[1], [1]])
+
+
 @pytest.mark.parametrize(("spectra", "structures"), [([], []), ([spectrum(50.0)], [])])
 def test_a_reference_without_structures_is_refused(spectra: list[Spectrum], structures: list[Molecule]):
     with pytest.raises(EvaluationError, match=r"\d reference spectra with 0 structures; expected at least one"):

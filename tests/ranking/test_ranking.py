@@ -1,5 +1,6 @@
 import math
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 import diptych.ranking
 from diptych.errors import EvaluationError
 from diptych.ranking import CandidateList, Ranking, rank_against_ties
+from diptych.ranking.query import queries_by_list
 
 
 @dataclass(frozen=True)
@@ -73,5 +75,11 @@ def test_a_list_with_duplicates_is_refused():
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones():
-    with pytest.raises(AttributeError, match="no attribute 'Rankr'; it has BinnedCosineScorer, CandidateList, "):
+    with pytest.raises(AttributeError, match="no attribute 'Rankr'; it has RANKERS, BinnedCosineScorer, "):
         diptych.ranking.Rankr  # noqa: B018 - looking it up is the test
+
+
+def test_queries_of_one_list_stand_together():
+    lists = [CandidateList(structures=molecules(blocks)) for blocks in ("AB", "AB")]
+    asked = [SimpleNamespace(candidates=lists[i]) for i in (0, 1, 0)]
+    assert [positions for _, positions in queries_by_list(asked)] == [[0, 2], [1]]

@@ -6,50 +6,79 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from diptych.ranking.controls import PrecursorRanker, RandomRanker, ShuffledSpectraRanker
-    from diptych.ranking.fusion import FusionRanker
+    from diptych.ranking.bond_disconnection import BondDisconnectionRanker
+    from diptych.ranking.controls import FormulaRanker, PrecursorRanker, RandomRanker, ShuffledSpectraRanker
+    from diptych.ranking.fusion import FusionRanker, RankFusionRanker
+    from diptych.ranking.matchms_scorer import MatchmsScorer
     from diptych.ranking.modified_cosine import ModifiedCosineScorer
+    from diptych.ranking.molecule_prior import MoleculePriorRanker, NearestMoleculeRanker
     from diptych.ranking.neighbours import NearestNeighbourRanker
     from diptych.ranking.peak_matching import CosineScorer, SpectralEntropyScorer
+    from diptych.ranking.predicted_fingerprints import ClassifierRanker, FingerprintPredictor, FingerprintRanker
     from diptych.ranking.query import CandidateList, Query
     from diptych.ranking.ranking import Ranker, Ranking, rank_against_ties
+    from diptych.ranking.registry import RANKERS, Training, make_ranker
     from diptych.ranking.spectrum_scorers import BinnedCosineScorer, PrecursorScorer, SpectrumScorer
 
 _HOMES = {
     "BinnedCosineScorer": "spectrum_scorers",
+    "BondDisconnectionRanker": "bond_disconnection",
     "CandidateList": "query",
+    "ClassifierRanker": "predicted_fingerprints",
     "CosineScorer": "peak_matching",
+    "FingerprintPredictor": "predicted_fingerprints",
+    "FingerprintRanker": "predicted_fingerprints",
+    "FormulaRanker": "controls",
     "FusionRanker": "fusion",
+    "MatchmsScorer": "matchms_scorer",
     "ModifiedCosineScorer": "modified_cosine",
+    "MoleculePriorRanker": "molecule_prior",
+    "NearestMoleculeRanker": "molecule_prior",
     "NearestNeighbourRanker": "neighbours",
     "PrecursorRanker": "controls",
     "PrecursorScorer": "spectrum_scorers",
     "Query": "query",
+    "RANKERS": "registry",
     "RandomRanker": "controls",
+    "RankFusionRanker": "fusion",
     "Ranker": "ranking",
     "Ranking": "ranking",
     "ShuffledSpectraRanker": "controls",
     "SpectralEntropyScorer": "peak_matching",
     "SpectrumScorer": "spectrum_scorers",
+    "Training": "registry",
+    "make_ranker": "registry",
     "rank_against_ties": "ranking",
 }
 
 __all__ = [
+    "RANKERS",
     "BinnedCosineScorer",
+    "BondDisconnectionRanker",
     "CandidateList",
+    "ClassifierRanker",
     "CosineScorer",
+    "FingerprintPredictor",
+    "FingerprintRanker",
+    "FormulaRanker",
     "FusionRanker",
+    "MatchmsScorer",
     "ModifiedCosineScorer",
+    "MoleculePriorRanker",
+    "NearestMoleculeRanker",
     "NearestNeighbourRanker",
     "PrecursorRanker",
     "PrecursorScorer",
     "Query",
     "RandomRanker",
+    "RankFusionRanker",
     "Ranker",
     "Ranking",
     "ShuffledSpectraRanker",
     "SpectralEntropyScorer",
     "SpectrumScorer",
+    "Training",
+    "make_ranker",
     "rank_against_ties",
 ]
 

@@ -77,6 +77,30 @@ def _neutral_masses(spectrum: Spectrum) -> NDArray[np.float64]:
 
 
 @dataclass(frozen=True)
+class FormulaRanker:
+    """Scores 1 for candidates of the answer's formula and 0 for others: what a perfect formula predictor would reach.
+
+    It looks at the answer, and so is a yardstick and no method. Candidates of one formula tie, so that it says how much
+    of a hit rate on lists of mixed formulas is the formula's.
+    """
+
+    name: str = "formula_only"
+
+    def score(self, queries: Sequence[Query]) -> list[NDArray[np.floating]]:
+        """Return 0 or 1, one float64 array per query; NaN where the list lacks the answer."""
+        return [_is_of_formula(query) for query in queries]
+
+
+def _is_of_formula(query: Query) -> NDArray[np.float64]:
+    structures = query.candidates.structures
+    position = query.candidates.positions.get(query.target)
+    if position is None:
+        return np.full(len(structures), np.nan)
+    formula = structures[position].formula
+    return np.array([structure.formula == formula for structure in structures], dtype=np.float64)
+
+
+@dataclass(frozen=True)
 class ShuffledSpectraRanker:
     """Asks the inner ranker each query with the spectrum of another query, of another molecule."""
 

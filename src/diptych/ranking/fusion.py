@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 # Equal candidates must stay equal after sums over them, else rounding decides ties.
 _DECIMALS = 6
+_RANK_DECIMALS = 9  # two reciprocal ranks differ by as little as 1e-6 far down a list
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,62 @@ class FusionRanker:
         """Return mean z-scores, one float64 array per query; NaN where no ranker could score the candidate."""
         by_ranker = [ranker.score(queries) for ranker in self.rankers]
         return [fuse(scores) for scores in zip(*by_ranker, strict=True)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RankFusionRanker:
+    """Adds reciprocal ranks that several rankers give within each query; scores of any scale can be fused.
+
+    Attributes
+    ----------
+    rankers
+        Whose ranks are fused.
+    offset
+        k of the equation: the larger, the less the first ranks stand out.
+
+    Notes
+    -----
+    s(c) = sum_i 1 / (k + r_i(c)), with k = 60 as in Cormack et al. 2009, doi:10.1145/1571941.1572114. Tied candidates
+    share the worst of their ranks; one that a ranker cannot score gets nothing from it.
+    """
+
+    rankers: tuple[Ranker, ...]
+    offset: float = 60.0
+    name: str = "rank_fusion"
+
+    def score(self, queries: Sequence[Query]) -> list[NDArray[np.floating]]:
+        """Return fused reciprocal ranks, one float64 array per query; NaN where no ranker could score the candidate."""
+        by_ranker = [ranker.score(queries) for ranker in self.rankers]
+        return [fuse_ranks(scores, offset=self.offset) for scores in zip(*by_ranker, strict=True)]
+
+
+def fuse_ranks(scores: Sequence[NDArray[np.floating]], *, offset: float = 60.0) -> NDArray[np.float64]:
+    """Return the sum of reciprocal ranks of several rankers over one list; NaN only where every ranker gave NaN.
+
+    Examples
+    --------
+    >>> fuse_ranks([np.array([0.9, 0.1]), np.array([5.0, 5.0])], offset=0)
+    array([1.5, 1. ])
+    """
+    table = np.stack([np.asarray(row, dtype=np.float64) for row in scores])
+    unknown = np.isnan(table)
+    ranks = np.stack([ranks_against_ties(row) for row in table])
+    fused: NDArray[np.float64] = np.where(unknown, 0.0, 1.0 / (offset + ranks)).sum(axis=0).round(_RANK_DECIMALS)
+    fused[unknown.all(axis=0)] = np.nan
+    return fused
+
+
+def ranks_against_ties(scores: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return the 1-based rank of every candidate, ties sharing the worst; infinity where the score is NaN.
+
+    Examples
+    --------
+    >>> ranks_against_ties(np.array([0.5, 0.9, 0.5, np.nan]))
+    array([ 3.,  1.,  3., inf])
+    """
+    known = np.sort(scores[~np.isnan(scores)])
+    ranks = known.size - np.searchsorted(known, scores, side="left").astype(np.float64)
+    return np.where(np.isnan(scores), np.inf, ranks)
 
 
 def fuse(scores: Sequence[NDArray[np.floating]]) -> NDArray[np.float64]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +17,7 @@ from diptych.molecules.similarity import packed_fingerprints
 if TYPE_CHECKING:
     from diptych.molecules.structure import Structure
     from diptych.ranking.query import CandidateList, Query
+    from diptych.ranking.spectrum_scorers import SpectrumScorer
     from diptych.spectra.spectrum import Spectrum
 
 _QUERIES_AT_A_TIME = 128
@@ -51,6 +53,8 @@ class NearestNeighbourRanker:
         Number of molecules that vote, each once, with the cosine of its most similar spectrum as weight.
     bin_width_da
         Width of the m/z bins.
+    scorer
+        Another measure of likeness between spectra; None for the cosine of binned spectra.
 
     Raises
     ------
@@ -71,6 +75,7 @@ class NearestNeighbourRanker:
         *,
         n_neighbours: int = 1,
         bin_width_da: float = 0.05,
+        scorer: SpectrumScorer | None = None,
     ) -> None:
         if not spectra or len(spectra) != len(structures):
             raise EvaluationError(
@@ -78,12 +83,14 @@ class NearestNeighbourRanker:
                 "least one spectrum and one structure for each"
             )
         self.bin_width_da = bin_width_da
-        self.name = "nearest_neighbour" if n_neighbours == 1 else f"nearest_neighbours_{n_neighbours}"
+        self.name = _name(n_neighbours, scorer)
+        self._scorer = scorer
         self._fingerprints = _Fingerprints()
         # The molecules come first, so that their numbers are their rows among the fingerprints.
         molecules = self._fingerprints.rows(structures)
         order = np.argsort(molecules, kind="stable")
-        self._reference = binned(spectra, bin_width_da=bin_width_da)[order].T.tocsr()
+        self._spectra = [spectra[row] for row in order]
+        self._reference = binned(self._spectra if scorer is None else [], bin_width_da=bin_width_da).T.tocsr()
         self._first_spectra = np.flatnonzero(np.diff(molecules[order], prepend=-1))
         self.n_neighbours = min(n_neighbours, self._first_spectra.size)
 
@@ -92,9 +99,9 @@ class NearestNeighbourRanker:
         rows = {id(query.candidates): self._list_rows(query.candidates) for query in queries}
         table = self._fingerprints.table()
         scores: list[NDArray[np.floating]] = []
-        for start in range(0, len(queries), _QUERIES_AT_A_TIME):
-            some = queries[start : start + _QUERIES_AT_A_TIME]
-            nearest = self.neighbours([query.spectrum for query in some])
+        asked = iter(queries)
+        for nearest in self._nearest([query.spectrum for query in queries]):
+            some = islice(asked, len(nearest.molecules))
             for query, molecules, similarity in zip(some, nearest.molecules, nearest.similarity, strict=True):
                 alike = tanimoto(table[rows[id(query.candidates)]], table[molecules])
                 scores.append(_weighted_mean(alike, similarity.astype(np.float64)))
@@ -102,11 +109,30 @@ class NearestNeighbourRanker:
 
     def neighbours(self, spectra: Sequence[Spectrum]) -> Neighbours:
         """Return the nearest molecules of a few spectra; needs n_spectra * n_reference float32 of memory."""
-        cosine = (binned(spectra, bin_width_da=self.bin_width_da) @ self._reference).toarray()
-        best = np.maximum.reduceat(cosine, self._first_spectra, axis=1)
-        first = best.shape[1] - self.n_neighbours
-        molecules = np.argpartition(best, first, axis=1)[:, first:]
-        return Neighbours(molecules=molecules, similarity=np.take_along_axis(best, molecules, axis=1))
+        parts = list(self._nearest(spectra))
+        return Neighbours(
+            molecules=np.concatenate([part.molecules for part in parts]),
+            similarity=np.concatenate([part.similarity for part in parts]),
+        )
+
+    def _nearest(self, spectra: Sequence[Spectrum]) -> Iterator[Neighbours]:
+        """Yield the nearest molecules of a few spectra at a time."""
+        for similarity in self._similarities(spectra):
+            best = np.maximum.reduceat(similarity, self._first_spectra, axis=1)
+            first = best.shape[1] - self.n_neighbours
+            molecules = np.argpartition(best, first, axis=1)[:, first:]
+            yield Neighbours(molecules=molecules, similarity=np.take_along_axis(best, molecules, axis=1))
+
+    def _similarities(self, spectra: Sequence[Spectrum]) -> Iterator[NDArray[np.float32]]:
+        """Yield similarities of a few spectra to all of the reference, float32, at least 0."""
+        if self._scorer is None:
+            for start in range(0, len(spectra), _QUERIES_AT_A_TIME):
+                some = spectra[start : start + _QUERIES_AT_A_TIME]
+                yield (binned(some, bin_width_da=self.bin_width_da) @ self._reference).toarray()
+            return
+        for block in self._scorer.scores(spectra, self._spectra):
+            # A pair without a score is unlike; a negative cosine must not vote against its molecule.
+            yield np.maximum(np.nan_to_num(block, nan=0.0), 0.0).astype(np.float32)
 
     def _list_rows(self, candidates: CandidateList) -> NDArray[np.int64]:
         return self._fingerprints.rows(candidates.structures)
@@ -134,6 +160,11 @@ def tanimoto(first: NDArray[np.uint64], second: NDArray[np.uint64]) -> NDArray[n
     bits = [np.bitwise_count(table).sum(axis=1, dtype=np.int64) for table in (first, second)]
     either = bits[0][:, None] + bits[1][None, :] - shared
     return np.asarray(shared / np.maximum(either, 1), dtype=np.float64)
+
+
+def _name(n_neighbours: int, scorer: SpectrumScorer | None) -> str:
+    kind = "nearest" if scorer is None else scorer.name
+    return f"{kind}_neighbour" if n_neighbours == 1 else f"{kind}_neighbours_{n_neighbours}"
 
 
 def _weighted_mean(alike: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Self
@@ -80,3 +80,11 @@ class Query:
     spectrum: Spectrum
     target: str
     candidates: CandidateList
+
+
+def queries_by_list(queries: Sequence[Query]) -> list[tuple[CandidateList, list[int]]]:
+    """Return each distinct candidate list with the positions of its queries, so that a list is featurised once."""
+    groups: dict[int, tuple[CandidateList, list[int]]] = {}
+    for position, query in enumerate(queries):
+        groups.setdefault(id(query.candidates), (query.candidates, []))[1].append(position)
+    return list(groups.values())

@@ -1,0 +1,160 @@
+"""The rankers that have a name on the command line, and what they need to be made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from diptych.errors import EvaluationError
+
+if TYPE_CHECKING:
+    from diptych.molecules.structure import Structure
+    from diptych.ranking.predicted_fingerprints import FingerprintPredictor, Similarity
+    from diptych.ranking.ranking import Ranker
+    from diptych.ranking.spectrum_scorers import SpectrumScorer
+    from diptych.spectra.spectrum import Spectrum
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Training:
+    """What rankers may learn from.
+
+    Attributes
+    ----------
+    spectra, structures
+        The training fold: one structure per spectrum.
+    others
+        Structures of a library that were not measured; needed by the molecule prior alone.
+    seed
+        Of whatever is drawn.
+    """
+
+    spectra: Sequence[Spectrum] = ()
+    structures: Sequence[Structure] = ()
+    others: Sequence[Structure] = ()
+    seed: int = 0
+
+    @cached_property
+    def fingerprints(self) -> FingerprintPredictor:
+        """The fingerprint predictor, trained once for all rankers that ask it."""
+        from diptych.ranking.peak_network import NetworkSettings
+        from diptych.ranking.predicted_fingerprints import FingerprintPredictor
+
+        return FingerprintPredictor(self.spectra, self.structures, settings=NetworkSettings(seed=self.seed))
+
+
+def _random(training: Training) -> Ranker:
+    from diptych.ranking.controls import RandomRanker
+
+    return RandomRanker(training.seed)
+
+
+def _precursor(_: Training) -> Ranker:
+    from diptych.ranking.controls import PrecursorRanker
+
+    return PrecursorRanker()
+
+
+def _formula(_: Training) -> Ranker:
+    from diptych.ranking.controls import FormulaRanker
+
+    return FormulaRanker()
+
+
+def _prior(training: Training) -> Ranker:
+    from diptych.ranking.molecule_prior import MoleculePriorRanker
+
+    return MoleculePriorRanker(training.structures, training.others)
+
+
+def _nearest_molecule(training: Training) -> Ranker:
+    from diptych.ranking.molecule_prior import NearestMoleculeRanker
+
+    return NearestMoleculeRanker(training.structures)
+
+
+def _neighbours(n_neighbours: int, scorer: Callable[[], SpectrumScorer] | None = None) -> Callable[[Training], Ranker]:
+    def build(training: Training) -> Ranker:
+        from diptych.ranking.neighbours import NearestNeighbourRanker
+
+        return NearestNeighbourRanker(
+            training.spectra, training.structures, n_neighbours=n_neighbours, scorer=scorer() if scorer else None
+        )
+
+    return build
+
+
+def _modified_cosine() -> SpectrumScorer:
+    from diptych.ranking.modified_cosine import ModifiedCosineScorer
+
+    return ModifiedCosineScorer()
+
+
+def _spectral_entropy() -> SpectrumScorer:
+    from diptych.ranking.peak_matching import SpectralEntropyScorer
+
+    return SpectralEntropyScorer()
+
+
+def _fingerprint(similarity: Similarity) -> Callable[[Training], Ranker]:
+    def build(training: Training) -> Ranker:
+        from diptych.ranking.predicted_fingerprints import FingerprintRanker
+
+        return FingerprintRanker(training.fingerprints, similarity=similarity)
+
+    return build
+
+
+def _classifier(training: Training) -> Ranker:
+    from diptych.ranking.peak_network import NetworkSettings
+    from diptych.ranking.predicted_fingerprints import ClassifierRanker
+
+    settings = NetworkSettings(n_hidden=256, seed=training.seed)
+    return ClassifierRanker(training.spectra, training.structures, settings=settings)
+
+
+def _bond_disconnection(_: Training) -> Ranker:
+    from diptych.ranking.bond_disconnection import BondDisconnectionRanker
+
+    return BondDisconnectionRanker()
+
+
+RANKERS: dict[str, Callable[[Training], Ranker]] = {
+    "random": _random,
+    "precursor_mass": _precursor,
+    "formula_only": _formula,
+    "molecule_prior": _prior,
+    "nearest_molecule": _nearest_molecule,
+    "nearest_neighbour": _neighbours(1),
+    "nearest_neighbours_20": _neighbours(20),
+    "modified_cosine_neighbour": _neighbours(1, _modified_cosine),
+    "modified_cosine_neighbours_20": _neighbours(20, _modified_cosine),
+    "spectral_entropy_neighbour": _neighbours(1, _spectral_entropy),
+    "spectral_entropy_neighbours_20": _neighbours(20, _spectral_entropy),
+    "fingerprint_cosine": _fingerprint("cosine"),
+    "fingerprint_tanimoto": _fingerprint("tanimoto"),
+    "fingerprint_likelihood": _fingerprint("likelihood"),
+    "spectrum_classifier": _classifier,
+    "bond_disconnection": _bond_disconnection,
+}
+"""Name -> how to make the ranker from a training fold."""
+
+UNTRAINED = frozenset({"random", "precursor_mass", "formula_only", "bond_disconnection"})
+"""Those that need no training fold."""
+
+
+def make_ranker(name: str, training: Training) -> Ranker:
+    """Return a ranker by name.
+
+    Raises
+    ------
+    EvaluationError
+        There is no such ranker, or it needs a training fold and there is none.
+    """
+    if name not in RANKERS:
+        raise EvaluationError(f"no ranker {name!r}; expected one of {', '.join(RANKERS)}")
+    if name not in UNTRAINED and not training.structures:
+        raise EvaluationError(f"ranker {name!r} learns from a training fold; expected its spectra: --dataset FILE")
+    return RANKERS[name](training)
