@@ -13,8 +13,10 @@ from diptych.encoders.binned_cnn import ConvolutionalSpectrumEncoder
 from diptych.encoders.binned_jestr import JestrSpectrumEncoder
 from diptych.encoders.binned_spectrum import BinnedSpectrumEncoder
 from diptych.encoders.fingerprint_structure import FingerprintEncoder
+from diptych.encoders.language_model import LanguageModelEncoder
 from diptych.encoders.multi_scale import MultiScaleSpectrumEncoder
 from diptych.encoders.peak_transformer import PeakTransformerEncoder
+from diptych.encoders.smiles_structure import SmilesTransformerEncoder
 from diptych.errors import ConfigError
 
 SPECTRUM_ENCODERS: dict[str, type[nn.Module]] = {
@@ -24,7 +26,11 @@ SPECTRUM_ENCODERS: dict[str, type[nn.Module]] = {
     "peak-transformer": PeakTransformerEncoder,
     "multi-scale": MultiScaleSpectrumEncoder,
 }
-STRUCTURE_ENCODERS: dict[str, type[nn.Module]] = {"fingerprint-mlp": FingerprintEncoder}
+STRUCTURE_ENCODERS: dict[str, type[nn.Module]] = {
+    "fingerprint-mlp": FingerprintEncoder,
+    "smiles-transformer": SmilesTransformerEncoder,
+    "language-model": LanguageModelEncoder,
+}
 
 
 def build_encoder(

@@ -23,6 +23,11 @@ def murcko_scaffold(structure: Structure) -> str:
     >>> murcko_scaffold(Structure.from_smiles("CCO"))
     ''
     """
+    return scaffold_smiles(structure.mol())
+
+
+def scaffold_smiles(mol: Chem.Mol) -> str:
+    """Return the same of an RDKit molecule, which is not changed."""
     with rdBase.BlockLogs():
-        scaffold = MurckoScaffold.GetScaffoldForMol(structure.mol())  # type: ignore[no-untyped-call]  # RDKit's Python
+        scaffold = MurckoScaffold.GetScaffoldForMol(mol)  # type: ignore[no-untyped-call]  # RDKit's Python
         return Chem.MolToSmiles(scaffold)
