@@ -1,4 +1,5 @@
 import hashlib
+from typing import Any
 
 import numpy as np
 import pytest
@@ -6,13 +7,15 @@ import pytest
 from diptych.errors import TrainingError
 from diptych.training.negatives import negatives_by_formula
 from diptych.training.ragged import Ragged
-from diptych.training.sampling import BatchPlan, EpochSampler
+from diptych.training.sampling import BatchPlan, EpochSampler, HardShare
 
 FORMULAS = ["A", "A", "B", "C", "A", "B", "D", "A"]
 MASSES = np.array([10.0, 10.0, 20.0, 30.0, 10.0, 20.0, 31.0, 10.0])
 
 
-def sampler(*, batch_size: int = 2, n_negatives: int = 2, seed: int = 1, fill: str = "none") -> EpochSampler:
+def sampler(
+    *, batch_size: int = 2, n_negatives: int = 2, seed: int = 1, fill: str = "none", **options: Any
+) -> EpochSampler:
     owners = np.array([0, 1, 1, 2, 3, 3, 3, 0, 1])
     return EpochSampler(
         spectra_of=Ragged.from_owners(owners, n_owners=4),
@@ -20,24 +23,12 @@ def sampler(*, batch_size: int = 2, n_negatives: int = 2, seed: int = 1, fill: s
         batch_size=batch_size,
         n_negatives=n_negatives,
         seed=seed,
+        **options,
     )
 
 
 def flat(plans: list[BatchPlan]) -> list[list[int]]:
     return [array.tolist() for plan in plans for array in (plan.molecules, plan.spectra, plan.negatives, plan.owner)]
-
-
-def test_ragged_lists_come_back():
-    ragged = Ragged.from_lists([[3, 1], [], [7]])
-    assert [ragged[i].tolist() for i in range(len(ragged))] == [[3, 1], [], [7]]
-    assert ragged.lengths.tolist() == [2, 0, 1]
-
-
-def test_shuffling_keeps_every_list_its_own():
-    ragged = Ragged.from_lists([list(range(10)), [], [10, 11]]).shuffled(np.random.default_rng(0))
-    assert sorted(ragged[0].tolist()) == list(range(10))
-    assert ragged[0].tolist() != list(range(10))
-    assert sorted(ragged[2].tolist()) == [10, 11]
 
 
 def test_an_epoch_has_every_molecule_once_with_one_of_its_own_spectra():
@@ -106,20 +97,6 @@ def test_one_molecule_cannot_be_contrasted():
         EpochSampler(spectra_of=spectra, negatives_of=Ragged.from_lists([[]]), batch_size=2, n_negatives=0, seed=0)
 
 
-def test_lists_of_one_formula_leave_the_molecule_itself_out():
-    lists = negatives_by_formula(FORMULAS, MASSES, n_molecules=4, wanted=3, fill="none")
-    assert [lists[i].tolist() for i in range(4)] == [[1, 4, 7], [0, 4, 7], [5], []]
-
-
-def test_short_lists_are_filled_by_mass():
-    lists = negatives_by_formula(FORMULAS, MASSES, n_molecules=4, wanted=2, fill="mass")
-    assert lists[0].tolist() == [1, 4, 7]
-    assert lists[2].tolist()[0] == 5
-    assert set(lists[2].tolist()[1:]) <= {0, 1, 3, 4, 7}
-    assert lists[3].tolist()[0] == 6
-    assert set(lists[3].tolist()[1:]) <= {2, 5}
-
-
 def test_plans_of_one_spectrum_and_one_kind_of_negative_are_those_of_the_first_release():
     plans = sampler(seed=1).epoch(3)
     assert [flat([plan]) for plan in plans] == [
@@ -149,3 +126,76 @@ def test_many_plans_are_those_of_the_first_release():
             digest.update(array.astype(np.int64).tobytes())
         digest.update(repr(plan.seed).encode())
     assert digest.hexdigest() == "e7883d92a7bd12a281eea0ee972349ea547819369b1c9bca50ac94c994502ea0"
+
+
+def test_several_spectra_of_a_molecule_stand_together_and_are_its_own():
+    s = sampler(spectra_per_molecule=3)
+    for plan in s.epoch(0):
+        assert plan.molecule.tolist() == [0, 0, 0, 1, 1, 1]
+        for spectrum, place in zip(plan.spectra, plan.molecule, strict=True):
+            assert spectrum in s.spectra_of[plan.molecules[place]]
+
+
+def test_fewer_hard_negatives_are_drawn_at_first():
+    lists = Ragged.from_lists([np.arange(100, 120)] * 50)
+    s = EpochSampler(
+        spectra_of=Ragged.from_owners(np.arange(50), n_owners=50),
+        negatives_of=lists,
+        batch_size=10,
+        n_negatives=10,
+        seed=0,
+        hard_share=HardShare(start=0.25, end=1.0, n_epochs=4),
+    )
+    drawn = [sum(len(plan.negatives) for plan in s.epoch(number)) for number in range(5)]
+    assert drawn[0] == pytest.approx(125, abs=15)
+    assert drawn[1:3] == pytest.approx([250, 375], abs=15)
+    assert drawn[3:] == [500, 500]
+
+
+def test_a_run_of_one_epoch_has_the_last_share():
+    assert HardShare(start=0.1, end=0.7, n_epochs=1).at(0) == 0.7
+
+
+def test_places_that_are_left_can_be_taken_by_random_structures():
+    s = sampler(batch_size=2, n_negatives=3, n_easy=200)
+    drawn = set()
+    for number in range(30):
+        for plan in s.epoch(number):
+            assert not set(plan.negatives.tolist()) & set(plan.molecules.tolist())
+            for place, molecule in enumerate(plan.molecules):
+                own = plan.negatives[plan.owner == place].tolist()
+                assert len(own) == len(set(own)) <= 3
+                if molecule == 3:  # the only one of its formula
+                    drawn |= set(own)
+    assert len(drawn) > 60
+
+
+def test_unlabelled_spectra_of_a_batch_are_distinct_and_differ_from_epoch_to_epoch():
+    s = sampler(n_pool=100, n_unlabelled=7)
+    plans = [plan for number in range(20) for plan in s.epoch(number)]
+    assert all(len(set(plan.unlabelled.tolist())) == 7 for plan in plans)
+    assert len({row for plan in plans for row in plan.unlabelled.tolist()}) > 80
+    assert flat(sampler().epoch(0)) == flat(s.epoch(0))
+
+
+def test_a_balanced_sampler_draws_the_rare_spectrum_more_often():
+    spectra = Ragged.from_lists([[0, 1], [2, 3]])
+    s = EpochSampler(
+        spectra_of=spectra,
+        negatives_of=Ragged.from_lists([[], []]),
+        batch_size=2,
+        n_negatives=0,
+        seed=0,
+        weights=np.array([1.0, 4.0, 1.0, 1.0]),
+    )
+    drawn = np.array([np.sort(plan.spectra) for number in range(500) for plan in s.epoch(number)])
+    assert (drawn[:, 0] == 1).mean() == pytest.approx(0.8, abs=0.05)
+    assert (drawn[:, 1] == 3).mean() == pytest.approx(0.5, abs=0.06)
+
+
+def test_batches_of_neighbours_hold_every_molecule_once():
+    masses = np.array([3.0, 1.0, 2.0, 4.0])
+    for plan in sampler(batches="mass", keys=masses).epoch(0):
+        assert len(plan.molecules) == 2
+    plans = sampler(batches="mass", keys=masses).epoch(1)
+    assert sorted(np.concatenate([plan.molecules for plan in plans]).tolist()) == [0, 1, 2, 3]

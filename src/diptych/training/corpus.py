@@ -60,6 +60,11 @@ class Corpus:
         return [self.dataset[int(self.spectra_of[molecule][0])].structure for molecule in range(len(self.first_blocks))]
 
     @property
+    def instrument_classes(self) -> NDArray[np.str_]:
+        """Instrument class of every spectrum, texts of shape (n,)."""
+        return self.dataset.column("instrument_class").astype(str)
+
+    @property
     def licences(self) -> list[str]:
         """Licence of every spectrum, empty where it states none."""
         return [str(licence or "") for licence in self.dataset.column("licence")]

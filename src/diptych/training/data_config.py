@@ -1,4 +1,4 @@
-"""What a training run is told of its data: where it comes from, how batches are drawn from it, how spectra are varied."""
+"""What a run is told of its data: where it comes from, how batches are drawn, how spectra are varied."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from diptych.errors import ConfigError
 from diptych.training.sections import setting
+
+NEGATIVE_KINDS = ("formula", "mass", "fingerprint", "spectral", "mined")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,26 +79,72 @@ class AugmentationConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class NegativesConfig:
-    """Hard negatives: other structures of the target's formula.
+    """Hard negatives: structures that resemble the target.
 
     Attributes
     ----------
     per_molecule
         How many are drawn for each molecule and epoch; 0 trains with the batch alone.
+    kinds
+        What resembling means, any of: ``"formula"``, other structures of the same formula; ``"mass"``, of nearly the
+        same exact mass; ``"fingerprint"``, the most similar by Tanimoto among those two; ``"spectral"``, training
+        molecules whose spectra are most similar; ``"mined"``, those that the model itself ranks highest among the
+        structures of one formula or mass.
+    shares
+        One number per kind: its part of the negatives. Empty: the same for all.
     fill
         What is done where fewer structures have the formula: ``"mass"`` takes those nearest in exact mass, ``"none"``
         goes with fewer.
     pool
-        At most so many structures are kept of one formula, drawn by the seed.
+        At most so many structures are kept of one formula, drawn by the seed; also of one mass.
+    nearest
+        How many structures ``"fingerprint"``, ``"spectral"`` and ``"mined"`` keep for each molecule, and how many near
+        its mass ``"mass"`` reads from ``data.structures``.
+    window_ppm
+        Largest difference of exact mass for ``"mass"``.
+    precursor_window_da
+        Spectra are compared for ``"spectral"`` if their precursors differ by at most this, Th.
+    sharpness
+        How much more often similar structures of a list are drawn, exp(sharpness * similarity); 0 draws all alike.
+    start_share, end_share
+        Share of ``per_molecule`` that is drawn in the first epoch and in the last; linear in between.
+    easy
+        What takes the places that are left: ``"random"`` structures of all, or ``"none"``.
+    refresh_every
+        Epochs after which ``"mined"`` negatives are mined anew.
     withhold
-        Candidate files (JSON) none of whose structures may be a negative, so that at test time neither targets nor
-        decoys have been seen.
+        Candidate files (JSON) none of whose structures, unless trained on, may be a negative, so that at test time
+        neither targets nor decoys have been seen.
     """
 
     per_molecule: int = setting(8, minimum=0)
+    kinds: tuple[str, ...] = ("formula",)
+    shares: tuple[float, ...] = ()
     fill: Literal["mass", "none"] = "mass"
     pool: int = setting(256, minimum=1)
+    nearest: int = setting(32, minimum=1)
+    window_ppm: float = setting(10.0, minimum=0.0)
+    precursor_window_da: float = setting(0.5, minimum=0.0)
+    sharpness: float = setting(0.0, minimum=0.0)
+    start_share: float = setting(1.0, minimum=0.0, maximum=1.0)
+    end_share: float = setting(1.0, minimum=0.0, maximum=1.0)
+    easy: Literal["none", "random"] = "none"
+    refresh_every: int = setting(5, minimum=1)
     withhold: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        unknown = [kind for kind in self.kinds if kind not in NEGATIVE_KINDS]
+        if unknown:
+            raise ConfigError(
+                f"negatives.kinds: unknown kind {unknown[0]!r}; expected any of {', '.join(NEGATIVE_KINDS)}"
+            )
+        if not self.kinds or len(set(self.kinds)) < len(self.kinds):
+            raise ConfigError(f"negatives.kinds must name one or more kinds, each once, got {list(self.kinds)}")
+        if self.shares and (len(self.shares) != len(self.kinds) or not min(self.shares) > 0):
+            raise ConfigError(
+                f"negatives.shares must be one number above 0 for each of the {len(self.kinds)} kinds, "
+                f"got {list(self.shares)}"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

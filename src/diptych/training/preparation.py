@@ -3,25 +3,35 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 from diptych.data.candidate_files import read_candidate_file
 from diptych.training.corpus import Corpus, read_first_blocks, read_folded_dataset
-from diptych.training.negatives import negatives_by_formula
+from diptych.training.drawing import balancing_weights
+from diptych.training.negatives import gather_negatives
 from diptych.training.queries import validation_set
-from diptych.training.sampling import EpochSampler
-from diptych.training.structures import StructureTable, describe_structures, parse_smiles, smiles_of_formulas
+from diptych.training.sampling import EpochSampler, HardShare
+from diptych.training.structures import (
+    StructureTable,
+    describe_structures,
+    parse_smiles,
+    smiles_near_masses,
+    smiles_of_formulas,
+)
+from diptych.training.unlabelled import read_unlabelled
 
 if TYPE_CHECKING:
     from diptych.molecules.parallel import Featuriser
+    from diptych.molecules.structure import Structure
+    from diptych.spectra.spectrum import Spectrum
     from diptych.training.config import RunConfig
     from diptych.training.validation import ValidationSet
-
-# A batch may take away some of a molecule's hard negatives, so a few more are kept than are drawn.
-_SPARE_NEGATIVES = 4
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -36,6 +46,8 @@ class Prepared:
         Their molecules, in the corpus' order, then the structures that only serve as negatives.
     sampler
         Plans epochs over both.
+    unlabelled
+        Spectra without structures; empty where none are asked for.
     validation
         None where the configuration names no validation fold.
     digests
@@ -45,6 +57,7 @@ class Prepared:
     corpus: Corpus
     table: StructureTable
     sampler: EpochSampler
+    unlabelled: Sequence[Spectrum]
     validation: ValidationSet | None
     digests: Mapping[str, str]
 
@@ -74,13 +87,15 @@ def prepare(config: RunConfig, featuriser: Featuriser, *, report: Callable[[str]
     report(f"{len(corpus.dataset):,} training spectra of {len(corpus.first_blocks):,} molecules")
     table = _training_table(config, corpus, featuriser, excluded=excluded)
     report(f"{len(table.structures) - len(corpus.first_blocks):,} further structures serve as hard negatives")
+    unlabelled = read_unlabelled(config, report=report)
     validation = validation_set(config, folded, featuriser)
     if validation is not None:
         report(f"{len(validation.queries):,} validation spectra with {len(validation.row_of):,} candidates")
     return Prepared(
         corpus=corpus,
         table=table,
-        sampler=_sampler(config, corpus, table),
+        sampler=_sampler(config, corpus, table, n_pool=len(unlabelled)),
+        unlabelled=unlabelled,
         validation=validation,
         digests={"dataset": folded.dataset.digest} | _file_digests(config),
     )
@@ -95,15 +110,26 @@ def _training_table(
     if not (config.negatives.per_molecule and config.data.structures):
         return table
     withheld = _withheld(config) | set(excluded)
-    pool = smiles_of_formulas(
-        Path(config.data.structures),
-        {molecule.formula for molecule in molecules},
-        without=withheld,
-        at_most=config.negatives.pool,
-        seed=config.training.seed,
-    )
-    further = parse_smiles((smiles for formula in pool.values() for smiles in formula), featuriser, cache=cache).table
+    smiles = _smiles_of_negatives(config, molecules, withheld)
+    further = parse_smiles(smiles, featuriser, cache=cache).table
     return table if further is None else table.joined(further.without(withheld))
+
+
+def _smiles_of_negatives(config: RunConfig, molecules: Sequence[Structure], withheld: set[str]) -> Iterator[str]:
+    settings, path, seed = config.negatives, Path(config.data.structures), config.training.seed
+    formulas = {molecule.formula: molecule.exact_mass for molecule in molecules}
+    if set(settings.kinds) & {"formula", "fingerprint", "mined"}:
+        of_formula = smiles_of_formulas(path, set(formulas), without=withheld, at_most=settings.pool, seed=seed)
+        yield from (smiles for listed in of_formula.values() for smiles in listed)
+    if "mass" in settings.kinds:
+        yield from smiles_near_masses(
+            path,
+            np.unique(list(formulas.values())),
+            window_ppm=settings.window_ppm,
+            without=withheld,
+            at_most=settings.nearest,
+            seed=seed,
+        )
 
 
 def _withheld(config: RunConfig) -> set[str]:
@@ -115,21 +141,38 @@ def _withheld(config: RunConfig) -> set[str]:
     return keys | {structure.inchikey_first_block for structure in parsed.structure_of.values()}
 
 
-def _sampler(config: RunConfig, corpus: Corpus, table: StructureTable) -> EpochSampler:
-    negatives_of = negatives_by_formula(
-        table.formulas,
-        table.exact_masses,
-        n_molecules=len(corpus.first_blocks),
-        wanted=config.negatives.per_molecule + _SPARE_NEGATIVES,
-        fill=config.negatives.fill,
-    )
+def _sampler(config: RunConfig, corpus: Corpus, table: StructureTable, *, n_pool: int) -> EpochSampler:
+    negatives, sampling = config.negatives, config.sampling
     return EpochSampler(
         spectra_of=corpus.spectra_of,
-        negatives_of=negatives_of,
+        negatives_of=gather_negatives(config, corpus, table),
         batch_size=config.training.batch_size,
-        n_negatives=config.negatives.per_molecule,
+        n_negatives=negatives.per_molecule,
         seed=config.training.seed,
+        spectra_per_molecule=sampling.spectra_per_molecule,
+        weights=_weights(config, corpus),
+        batches=sampling.batches,
+        keys=_keys(config, table, n_molecules=len(corpus.first_blocks)),
+        hard_share=HardShare(start=negatives.start_share, end=negatives.end_share, n_epochs=config.training.epochs),
+        n_easy=len(table.structures) if negatives.easy == "random" else 0,
+        n_pool=n_pool,
+        n_unlabelled=sampling.unlabelled,
     )
+
+
+def _weights(config: RunConfig, corpus: Corpus) -> NDArray[np.float64] | None:
+    if config.sampling.balance == "none":
+        return None
+    return balancing_weights(corpus.instrument_classes)[corpus.spectra_of.values]
+
+
+def _keys(config: RunConfig, table: StructureTable, *, n_molecules: int) -> NDArray[np.float64] | None:
+    """Return by what molecules are put together into batches; None where that is left to chance."""
+    if config.sampling.batches == "random":
+        return None
+    if config.sampling.batches == "mass":
+        return table.exact_masses[:n_molecules]
+    return np.unique(table.formulas[:n_molecules], return_inverse=True)[1].astype(np.float64)
 
 
 def _file_digests(config: RunConfig) -> dict[str, str]:
@@ -138,5 +181,6 @@ def _file_digests(config: RunConfig) -> dict[str, str]:
         "folds": config.data.folds,
         "exclude": config.data.exclude,
         "candidates": config.validation.candidates,
+        "unlabelled": config.data.unlabelled if config.sampling.unlabelled else "",
     }
     return {name: hashlib.sha256(Path(path).read_bytes()).hexdigest() for name, path in files.items() if path}

@@ -50,7 +50,20 @@ class Ragged:
         """int64, of shape (n_owners,)."""
         return np.diff(self.offsets)
 
+    @property
+    def owners(self) -> NDArray[np.int64]:
+        """Owner of each value, int64 of shape (n_values,)."""
+        return np.repeat(np.arange(len(self)), self.lengths)
+
+    def united(self, other: Ragged) -> Ragged:
+        """Return for each owner the values of either list, ascending, each once."""
+        width = 1 + int(max(self.values.max(initial=0), other.values.max(initial=0)))
+        owners, values = np.divmod(
+            np.union1d(self.owners * width + self.values, other.owners * width + other.values), width
+        )
+        return Ragged(values=values, offsets=np.searchsorted(owners, np.arange(len(self) + 1)))
+
     def shuffled(self, rng: np.random.Generator) -> Ragged:
         """Return the same lists, each in a random order."""
-        owners = np.repeat(np.arange(len(self)), self.lengths)
+        owners = self.owners
         return Ragged(values=self.values[np.lexsort((rng.random(len(owners)), owners))], offsets=self.offsets)

@@ -105,8 +105,8 @@ def _typed(value: Any, kind: Any, *, where: str) -> Any:  # noqa: ANN401 - that 
     if origin is Literal:
         accepted, wanted = value in get_args(kind), "one of " + ", ".join(map(repr, get_args(kind)))
     elif origin is tuple:
-        accepted = isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)
-        value, wanted = tuple(value) if accepted else value, "a list of texts"
+        item = get_args(kind)[0]
+        return _tables(value, where=where) if get_origin(item) is Mapping else _typed_list(value, item, where=where)
     elif origin is Mapping:
         accepted, wanted = isinstance(value, Mapping), "a section"
     elif kind is float:
@@ -118,6 +118,21 @@ def _typed(value: Any, kind: Any, *, where: str) -> Any:  # noqa: ANN401 - that 
     if not accepted:
         raise ConfigError(f"{where} must be {wanted}, got {value!r}")
     return value
+
+
+def _tables(value: Any, *, where: str) -> tuple[Mapping[str, Any], ...]:  # noqa: ANN401 - that is what is found out
+    if not isinstance(value, list | tuple) or not all(isinstance(item, Mapping) for item in value):
+        raise ConfigError(f"{where} must be a list of tables ([[{where}]]), got {value!r}")
+    return tuple(value)
+
+
+def _typed_list(value: Any, kind: type, *, where: str) -> tuple[Any, ...]:  # noqa: ANN401 - that is what is found out
+    types, wanted = {str: (str, "texts"), float: (int | float, "numbers")}[kind]
+    if not isinstance(value, list | tuple) or not all(
+        isinstance(item, types) and not isinstance(item, bool) for item in value
+    ):
+        raise ConfigError(f"{where} must be a list of {wanted}, got {value!r}")
+    return tuple(kind(item) for item in value)
 
 
 def _in_range(value: Any, metadata: Mapping[str, Any], *, where: str) -> Any:  # noqa: ANN401 - handed through

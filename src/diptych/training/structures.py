@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diptych.data.tables import read_columns
+from diptych.errors import FormulaError
+from diptych.molecules.formula import Formula
 from diptych.molecules.parallel import standardise_rows
 from diptych.molecules.tables import StructureRow
 from diptych.training.feature_cache import Described, FeatureCache
@@ -173,6 +176,60 @@ def smiles_of_formulas(
     return {
         formula: _drawn(found[formula], at_most=at_most, key=[seed, *formula.encode()]) for formula in sorted(found)
     }
+
+
+def smiles_near_masses(
+    path: Path,
+    masses: NDArray[np.float64],
+    *,
+    window_ppm: float,
+    without: Collection[str],
+    at_most: int,
+    seed: int,
+) -> list[str]:
+    """Return SMILES of a structure table whose mass is near one of some masses, each once.
+
+    Parameters
+    ----------
+    path
+        As `smiles_of_formulas` takes it; a row whose formula cannot be read is passed over.
+    masses
+        Float64, of shape (n,), Da.
+    window_ppm
+        Largest difference, in parts per million of the mass.
+    without
+        First blocks to pass over.
+    at_most
+        Most structures near one mass, drawn by the seed.
+    seed
+        Of the draw; it does not depend on which other masses are wanted.
+
+    Raises
+    ------
+    DatasetError
+        The table is missing, damaged or lacks a column.
+    """
+    of_formula: dict[str, list[str]] = {}
+    for block, smiles, formula in read_columns(path, ("inchikey_first_block", "smiles", "formula")):
+        if block not in without:
+            of_formula.setdefault(formula, []).append(smiles)
+    known = sorted((mass, formula) for formula in of_formula if np.isfinite(mass := _mass(formula)))
+    ascending = np.array([mass for mass, _ in known])
+    found: dict[str, None] = {}
+    for mass in masses:
+        width = mass * window_ppm * 1e-6
+        first, last = np.searchsorted(ascending, [mass - width, np.nextafter(mass + width, np.inf)])
+        near = [smiles for _, formula in known[first:last] for smiles in of_formula[formula]]
+        found.update(dict.fromkeys(_drawn(near, at_most=at_most, key=[seed, *np.float64(mass).tobytes()])))
+    return list(found)
+
+
+def _mass(formula: str) -> float:
+    """Return the exact mass of a formula, Da; NaN where it is none."""
+    try:
+        return Formula.parse(formula).exact_mass
+    except FormulaError:
+        return math.nan
 
 
 def _drawn(smiles: list[str], *, at_most: int, key: Sequence[int]) -> list[str]:

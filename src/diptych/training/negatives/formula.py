@@ -1,4 +1,4 @@
-"""Which structures may be the hard negatives of each training molecule."""
+"""Hard negatives of the same formula."""
 
 from __future__ import annotations
 
