@@ -2,37 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Unpack
 
 import torch
 from torch import Tensor, nn
 
 from diptych.encoders.conditions import AcquisitionConditions
-from diptych.encoders.ion_block import joined_with_ions, learned_dim
-from diptych.encoders.ion_table import IonTable
 from diptych.encoders.mass_bins import dense_bins
 from diptych.encoders.output import EncoderOutput
-from diptych.encoders.peak_batch import DEFAULT_CLEANING, PeakBatch
+from diptych.encoders.peak_batch import PeakBatch
 from diptych.encoders.residual_mlp import ResidualMLP
+from diptych.encoders.spectrum_tower import SharedOptions, SpectrumTower
 from diptych.errors import ConfigError
-from diptych.spectra.cleaning import CleaningSettings
-from diptych.spectra.spectrum import Spectrum
 
 _MAX_MZ = 1000
 
 
-class ConvolutionalSpectrumEncoder(nn.Module):
+class ConvolutionalSpectrumEncoder(SpectrumTower):
     """Binned peaks and neutral losses -> convolutions with pooling -> MLP, with the acquisition conditions.
 
     Parameters
     ----------
-    embedding_dim
-        Length of the vectors, those of the ion table included.
-    ion_table
-        Shared with the structure tower; None leaves that block out.
-    ion_weight
-        Weight of the ion block relative to the learned block.
     bins_per_da
         Bins of peaks and of losses, from 0 to 1000 Da.
     channels
@@ -45,8 +36,8 @@ class ConvolutionalSpectrumEncoder(nn.Module):
         Parts of the m/z axis that are told apart in the end; of each the largest values are kept.
     hidden_dim, dropout
         Of the MLP.
-    cleaning
-        What is removed from a spectrum first.
+    shared
+        Of `SpectrumTower`.
 
     Raises
     ------
@@ -64,9 +55,6 @@ class ConvolutionalSpectrumEncoder(nn.Module):
     def __init__(
         self,
         *,
-        embedding_dim: int,
-        ion_table: IonTable | None = None,
-        ion_weight: float = 2.0,
         bins_per_da: int = 10,
         channels: Sequence[int] = (32, 64, 128),
         kernel_size: int = 7,
@@ -74,13 +62,10 @@ class ConvolutionalSpectrumEncoder(nn.Module):
         segments: int = 16,
         hidden_dim: int = 512,
         dropout: float = 0.3,
-        cleaning: Mapping[str, Any] | None = None,
+        **shared: Unpack[SharedOptions],
     ) -> None:
-        super().__init__()
+        super().__init__(**shared)
         _check(bins_per_da * _MAX_MZ, n_layers=len(channels), pooling=pooling, segments=segments, kernel=kernel_size)
-        self.embedding_dim = embedding_dim
-        self.cleaning = CleaningSettings.from_dict(cleaning) if cleaning is not None else DEFAULT_CLEANING
-        self.ion_table, self.ion_weight = ion_table, ion_weight
         self.bins_per_da, self.channels = bins_per_da, tuple(channels)
         self.kernel_size, self.pooling, self.segments = kernel_size, pooling, segments
         self.hidden_dim, self.dropout = hidden_dim, dropout
@@ -91,31 +76,13 @@ class ConvolutionalSpectrumEncoder(nn.Module):
         self.layers = nn.Sequential(*layers, nn.AdaptiveMaxPool1d(segments), nn.Flatten())
         self.joined = nn.Linear((2, *self.channels)[-1] * segments, hidden_dim)
         self.conditions = AcquisitionConditions(dim=hidden_dim)
-        self.mlp = ResidualMLP(hidden_dim=hidden_dim, output_dim=learned_dim(embedding_dim, ion_table), dropout=dropout)
-
-    def settings(self) -> dict[str, Any]:
-        """Return what the tower was built with."""
-        return {
-            "ion_weight": self.ion_weight,
-            "bins_per_da": self.bins_per_da,
-            "channels": list(self.channels),
-            "kernel_size": self.kernel_size,
-            "pooling": self.pooling,
-            "segments": self.segments,
-            "hidden_dim": self.hidden_dim,
-            "dropout": self.dropout,
-            "cleaning": self.cleaning.to_dict(),
-        }
-
-    def collate(self, spectra: Sequence[Spectrum]) -> PeakBatch:
-        """Return cleaned spectra as one batch."""
-        return PeakBatch.cleaned(spectra, self.cleaning)
+        self.mlp = ResidualMLP(hidden_dim=hidden_dim, output_dim=self.learned_dim, dropout=dropout)
 
     def forward(self, batch: PeakBatch) -> EncoderOutput:
         """Return unit vectors, (n, embedding_dim)."""
         pooled = self.layers(peak_and_loss_channels(batch, bins_per_da=self.bins_per_da))
         learned = self.mlp(self.joined(pooled) + self.conditions(batch))
-        return joined_with_ions(learned, batch, self.ion_table, ion_weight=self.ion_weight)
+        return self.encoder_output(learned, batch)
 
 
 def peak_and_loss_channels(batch: PeakBatch, *, bins_per_da: int) -> Tensor:

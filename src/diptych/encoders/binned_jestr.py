@@ -2,39 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import ClassVar, Unpack
 
 import torch
 from torch import Tensor, nn
 
-from diptych.encoders.ion_block import joined_with_ions, learned_dim
-from diptych.encoders.ion_table import IonTable
 from diptych.encoders.mass_bins import dense_bins
 from diptych.encoders.output import EncoderOutput
 from diptych.encoders.peak_batch import PeakBatch
+from diptych.encoders.spectrum_tower import SharedOptions, SpectrumTower
 from diptych.spectra.cleaning import CleaningSettings
-from diptych.spectra.spectrum import Spectrum
 
 _N_BINS = 1000
 _LARGEST_INTENSITY = 999.0
 
 
-class JestrSpectrumEncoder(nn.Module):
+class JestrSpectrumEncoder(SpectrumTower):
     """Bins of 1 Da -> three linear layers, as JESTR has them; neither precursor nor conditions are seen.
 
     Parameters
     ----------
-    embedding_dim
-        Length of the vectors, those of the ion table included. JESTR's is 512.
-    ion_table
-        Shared with the structure tower; None, as in JESTR, leaves that block out.
-    ion_weight
-        Weight of the ion block relative to the learned block.
     dropout
         Share left out after each of the three layers, the last included.
-    cleaning
-        What is removed from a spectrum first; by default nothing.
+    shared
+        Of `SpectrumTower`. JESTR's vectors have 512 numbers and no ion block, and it removes nothing from a spectrum.
 
     Notes
     -----
@@ -48,38 +39,22 @@ class JestrSpectrumEncoder(nn.Module):
     D are those of Kalia et al., "JESTR", doi:10.48550/arXiv.2411.14464, and of the code published with it.
     """
 
-    def __init__(
-        self,
-        *,
-        embedding_dim: int,
-        ion_table: IonTable | None = None,
-        ion_weight: float = 2.0,
-        dropout: float = 0.4,
-        cleaning: Mapping[str, Any] | None = None,
-    ) -> None:
-        super().__init__()
-        self.embedding_dim = embedding_dim
-        self.cleaning = CleaningSettings.from_dict(cleaning or {})
-        self.ion_table, self.ion_weight, self.dropout = ion_table, ion_weight, dropout
-        dim = learned_dim(embedding_dim, ion_table)
+    default_cleaning: ClassVar[CleaningSettings] = CleaningSettings()
+
+    def __init__(self, *, dropout: float = 0.4, **shared: Unpack[SharedOptions]) -> None:
+        super().__init__(**shared)
+        self.dropout = dropout
+        dim = self.learned_dim
         self.layers = nn.Sequential(
             *(nn.Linear(_N_BINS, 2 * dim), nn.ReLU(), nn.Dropout(dropout)),
             *(nn.Linear(2 * dim, 2 * dim), nn.ReLU(), nn.Dropout(dropout)),
             *(nn.Linear(2 * dim, dim), nn.Dropout(dropout)),
         )
 
-    def settings(self) -> dict[str, Any]:
-        """Return what the tower was built with."""
-        return {"ion_weight": self.ion_weight, "dropout": self.dropout, "cleaning": self.cleaning.to_dict()}
-
-    def collate(self, spectra: Sequence[Spectrum]) -> PeakBatch:
-        """Return cleaned spectra as one batch."""
-        return PeakBatch.cleaned(spectra, self.cleaning)
-
     def forward(self, batch: PeakBatch) -> EncoderOutput:
         """Return unit vectors, (n, embedding_dim)."""
         learned = self.layers(jestr_bins(batch))
-        return joined_with_ions(learned, batch, self.ion_table, ion_weight=self.ion_weight)
+        return self.encoder_output(learned, batch)
 
 
 def jestr_bins(batch: PeakBatch) -> Tensor:

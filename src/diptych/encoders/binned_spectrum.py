@@ -2,35 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Unpack
 
 import torch
 from torch import nn
 
 from diptych.encoders.conditions import N_CONDITIONS, condition_numbers
-from diptych.encoders.ion_block import joined_with_ions, learned_dim
-from diptych.encoders.ion_table import IonTable
 from diptych.encoders.mass_bins import COARSE_WIDTH, peak_and_loss_bins
 from diptych.encoders.output import EncoderOutput
-from diptych.encoders.peak_batch import ADDUCTS, DEFAULT_CLEANING, INSTRUMENT_CLASSES, PeakBatch
+from diptych.encoders.peak_batch import ADDUCTS, INSTRUMENT_CLASSES, PeakBatch
 from diptych.encoders.residual_mlp import ResidualMLP
 from diptych.encoders.sparse_sum import sparse_sum
-from diptych.spectra.cleaning import CleaningSettings
-from diptych.spectra.spectrum import Spectrum
+from diptych.encoders.spectrum_tower import SharedOptions, SpectrumTower
 
 
-class BinnedSpectrumEncoder(nn.Module):
+class BinnedSpectrumEncoder(SpectrumTower):
     """Bins of peaks and neutral losses -> MLP, beside the sum of the ion vectors of the peaks.
 
     Parameters
     ----------
-    embedding_dim
-        Length of the vectors, those of the ion table included.
-    ion_table
-        Shared with the structure tower; None leaves that block out.
-    ion_weight
-        Weight of the ion block relative to the learned block.
     fine_bins_per_da, fine_width
         Fine bins of peaks and losses (each peak shared linearly between its two nearest), and how many columns they
         are hashed to. Beside them stand coarse bins of a quarter of a Da up to 1000.
@@ -38,27 +28,21 @@ class BinnedSpectrumEncoder(nn.Module):
         Length of the vector of a bin.
     hidden_dim, dropout
         Of the MLP.
-    cleaning
-        What is removed from a spectrum first.
+    shared
+        Of `SpectrumTower`.
     """
 
     def __init__(
         self,
         *,
-        embedding_dim: int,
-        ion_table: IonTable | None = None,
-        ion_weight: float = 2.0,
         fine_bins_per_da: int = 100,
         fine_width: int = 16384,
         bin_dim: int = 192,
         hidden_dim: int = 1024,
         dropout: float = 0.3,
-        cleaning: Mapping[str, Any] | None = None,
+        **shared: Unpack[SharedOptions],
     ) -> None:
-        super().__init__()
-        self.embedding_dim = embedding_dim
-        self.cleaning = CleaningSettings.from_dict(cleaning) if cleaning is not None else DEFAULT_CLEANING
-        self.ion_table, self.ion_weight = ion_table, ion_weight
+        super().__init__(**shared)
         self.fine_bins_per_da, self.fine_width = fine_bins_per_da, fine_width
         self.bin_dim, self.hidden_dim, self.dropout = bin_dim, hidden_dim, dropout
         self.bins = nn.Parameter(torch.randn(fine_width + 2 * COARSE_WIDTH, bin_dim) * 0.05)
@@ -66,24 +50,7 @@ class BinnedSpectrumEncoder(nn.Module):
         self.instruments = nn.Embedding(len(INSTRUMENT_CLASSES), 16)
         self.conditions = nn.Sequential(nn.Linear(N_CONDITIONS + 32, 128), nn.GELU(), nn.Linear(128, hidden_dim))
         self.peaks = nn.Linear(bin_dim, hidden_dim, bias=False)
-        output_dim = learned_dim(embedding_dim, ion_table)
-        self.mlp = ResidualMLP(hidden_dim=hidden_dim, output_dim=output_dim, dropout=dropout)
-
-    def settings(self) -> dict[str, Any]:
-        """Return what the tower was built with."""
-        return {
-            "ion_weight": self.ion_weight,
-            "fine_bins_per_da": self.fine_bins_per_da,
-            "fine_width": self.fine_width,
-            "bin_dim": self.bin_dim,
-            "hidden_dim": self.hidden_dim,
-            "dropout": self.dropout,
-            "cleaning": self.cleaning.to_dict(),
-        }
-
-    def collate(self, spectra: Sequence[Spectrum]) -> PeakBatch:
-        """Return cleaned spectra as one batch."""
-        return PeakBatch.cleaned(spectra, self.cleaning)
+        self.mlp = ResidualMLP(hidden_dim=hidden_dim, output_dim=self.learned_dim, dropout=dropout)
 
     def forward(self, batch: PeakBatch) -> EncoderOutput:
         """Return unit vectors, (n, embedding_dim)."""
@@ -92,4 +59,4 @@ class BinnedSpectrumEncoder(nn.Module):
         weight = torch.where(batch.mask, batch.intensity.sqrt(), 0.0)
         bins = peak_and_loss_bins(batch, weight, fine_bins_per_da=self.fine_bins_per_da, fine_width=self.fine_width)
         learned = self.mlp(conditions + self.peaks(sparse_sum(bins, self.bins)))
-        return joined_with_ions(learned, batch, self.ion_table, ion_weight=self.ion_weight)
+        return self.encoder_output(learned, batch)

@@ -3,38 +3,29 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import fields
-from typing import Any
+from typing import Unpack
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from diptych.encoders.conditions import AcquisitionConditions
-from diptych.encoders.ion_block import joined_with_ions, learned_dim
-from diptych.encoders.ion_table import IonTable
 from diptych.encoders.mass_bins import COARSE_WIDTH, peak_and_loss_bins
 from diptych.encoders.output import EncoderOutput
-from diptych.encoders.peak_batch import DEFAULT_CLEANING, PeakBatch
+from diptych.encoders.peak_batch import PeakBatch
 from diptych.encoders.residual_mlp import ResidualMLP
 from diptych.encoders.sparse_sum import sparse_sum
+from diptych.encoders.spectrum_tower import SharedOptions, SpectrumTower
 from diptych.errors import ConfigError
-from diptych.spectra.cleaning import CleaningSettings
-from diptych.spectra.spectrum import Spectrum
 
 
-class MultiScaleSpectrumEncoder(nn.Module):
+class MultiScaleSpectrumEncoder(SpectrumTower):
     """The binned whole attends to the binned m/z intervals that hold peaks -> MLP, with the acquisition conditions.
 
     Parameters
     ----------
-    embedding_dim
-        Length of the vectors, those of the ion table included.
-    ion_table
-        Shared with the structure tower; None leaves that block out.
-    ion_weight
-        Weight of the ion block relative to the learned block.
     boundaries
         m/z (Th), ascending, at which one interval ends and the next begins; the first and the last are open.
     range_dropout
@@ -43,8 +34,8 @@ class MultiScaleSpectrumEncoder(nn.Module):
         Of the bins, as in the tower ``binned-mlp``.
     hidden_dim, dropout
         Of the MLP.
-    cleaning
-        What is removed from a spectrum first.
+    shared
+        Of `SpectrumTower`.
 
     Raises
     ------
@@ -69,9 +60,6 @@ class MultiScaleSpectrumEncoder(nn.Module):
     def __init__(
         self,
         *,
-        embedding_dim: int,
-        ion_table: IonTable | None = None,
-        ion_weight: float = 2.0,
         boundaries: Sequence[float] = (80.0, 120.0, 180.0, 260.0, 400.0),
         range_dropout: float = 0.1,
         fine_bins_per_da: int = 100,
@@ -79,13 +67,10 @@ class MultiScaleSpectrumEncoder(nn.Module):
         bin_dim: int = 128,
         hidden_dim: int = 512,
         dropout: float = 0.3,
-        cleaning: Mapping[str, Any] | None = None,
+        **shared: Unpack[SharedOptions],
     ) -> None:
-        super().__init__()
+        super().__init__(**shared)
         _check(boundaries, range_dropout=range_dropout)
-        self.embedding_dim = embedding_dim
-        self.cleaning = CleaningSettings.from_dict(cleaning) if cleaning is not None else DEFAULT_CLEANING
-        self.ion_table, self.ion_weight = ion_table, ion_weight
         self.boundaries, self.range_dropout = tuple(boundaries), range_dropout
         self.fine_bins_per_da, self.fine_width = fine_bins_per_da, fine_width
         self.bin_dim, self.hidden_dim, self.dropout = bin_dim, hidden_dim, dropout
@@ -97,26 +82,7 @@ class MultiScaleSpectrumEncoder(nn.Module):
         self.conditions = AcquisitionConditions(dim=hidden_dim)
         self.norm = nn.LayerNorm(hidden_dim)
         self.query, self.key, self.value = (nn.Linear(hidden_dim, hidden_dim, bias=False) for _ in range(3))
-        output_dim = learned_dim(embedding_dim, ion_table)
-        self.mlp = ResidualMLP(hidden_dim=hidden_dim, output_dim=output_dim, dropout=dropout)
-
-    def settings(self) -> dict[str, Any]:
-        """Return what the tower was built with."""
-        return {
-            "ion_weight": self.ion_weight,
-            "boundaries": list(self.boundaries),
-            "range_dropout": self.range_dropout,
-            "fine_bins_per_da": self.fine_bins_per_da,
-            "fine_width": self.fine_width,
-            "bin_dim": self.bin_dim,
-            "hidden_dim": self.hidden_dim,
-            "dropout": self.dropout,
-            "cleaning": self.cleaning.to_dict(),
-        }
-
-    def collate(self, spectra: Sequence[Spectrum]) -> PeakBatch:
-        """Return cleaned spectra as one batch."""
-        return PeakBatch.cleaned(spectra, self.cleaning)
+        self.mlp = ResidualMLP(hidden_dim=hidden_dim, output_dim=self.learned_dim, dropout=dropout)
 
     def forward(self, batch: PeakBatch) -> EncoderOutput:
         """Return unit vectors, (n, embedding_dim), and one of every interval, (n, n_intervals, learned_dim)."""
@@ -126,9 +92,7 @@ class MultiScaleSpectrumEncoder(nn.Module):
         whole, intervals = hidden[:, 0], hidden[:, 1:]
         shares = attention_shares(self.query(whole), self.key(intervals), present)
         joined = whole + self.value((shares[..., None] * intervals).sum(dim=1))
-        output = joined_with_ions(self.mlp(joined), batch, self.ion_table, ion_weight=self.ion_weight)
-        tokens = functional.normalize(self.mlp(intervals).float(), dim=-1) * present[..., None]
-        return output._replace(token_vectors=tokens, token_mask=present)
+        return self.encoder_output(self.mlp(joined), batch, tokens=self.mlp(intervals), mask=present)
 
     def _scale_weights(self, batch: PeakBatch) -> Tensor:
         """Return float32 (n, 1 + n_intervals, n_slots): what each peak counts in the whole and in each interval."""

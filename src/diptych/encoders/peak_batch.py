@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from typing import Self
 
 import numpy as np
 import torch
@@ -74,9 +75,9 @@ class PeakBatch:
         """Return the number of spectra."""
         return len(self.precursor_mz)
 
-    def to(self, device: torch.device) -> PeakBatch:
+    def to(self, device: torch.device) -> Self:
         """Return the batch on a device."""
-        return PeakBatch(**{field.name: getattr(self, field.name).to(device) for field in fields(self)})
+        return type(self)(**{field.name: getattr(self, field.name).to(device) for field in fields(self)})
 
     @classmethod
     def cleaned(cls, spectra: Sequence[Spectrum], settings: CleaningSettings) -> PeakBatch:

@@ -2,38 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import ClassVar, Unpack
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from diptych.encoders.ion_block import joined_with_ions, learned_dim
-from diptych.encoders.ion_table import IonTable
 from diptych.encoders.mass_attention import MassTransformerLayer
 from diptych.encoders.mass_waves import mass_waves, wavelengths
 from diptych.encoders.output import EncoderOutput
-from diptych.encoders.peak_batch import ADDUCTS, DEFAULT_CLEANING, INSTRUMENT_CLASSES, PeakBatch
-from diptych.spectra.cleaning import CleaningSettings
-from diptych.spectra.spectrum import Spectrum
+from diptych.encoders.peak_batch import ADDUCTS, INSTRUMENT_CLASSES, PeakBatch
+from diptych.encoders.spectrum_tower import SharedOptions, SpectrumTower
 
 # From the difference of two mass defects to that of the ends of a spectrum.
 _SHORTEST_DIFFERENCE, _LONGEST_DIFFERENCE = 0.02, 500.0
 _N_CONDITION_TOKENS = 4
 
 
-class PeakTransformerEncoder(nn.Module):
+class PeakTransformerEncoder(SpectrumTower):
     """Peaks as tokens -> transformer, with a vector of the whole spectrum and one of every peak.
 
     Parameters
     ----------
-    embedding_dim
-        Length of the vectors, those of the ion table included.
-    ion_table
-        Shared with the structure tower; None leaves that block out.
-    ion_weight
-        Weight of the ion block relative to the learned block.
     hidden_dim, n_layers, n_heads
         Of the transformer.
     n_waves, shortest_wave, longest_wave
@@ -42,8 +32,8 @@ class PeakTransformerEncoder(nn.Module):
         Wavelengths in which the attention sees m/z differences, from 0.02 to 500 Da.
     dropout
         Share of what each layer adds that is left out in training.
-    cleaning
-        What is removed from a spectrum first.
+    shared
+        Of `SpectrumTower`.
 
     Notes
     -----
@@ -54,15 +44,13 @@ class PeakTransformerEncoder(nn.Module):
     vector of peak p: they lie in one space.
     """
 
+    peaks_are_tokens: ClassVar[bool] = True
     waves: Tensor
     difference_waves: Tensor
 
     def __init__(
         self,
         *,
-        embedding_dim: int,
-        ion_table: IonTable | None = None,
-        ion_weight: float = 2.0,
         hidden_dim: int = 192,
         n_layers: int = 3,
         n_heads: int = 6,
@@ -71,12 +59,9 @@ class PeakTransformerEncoder(nn.Module):
         longest_wave: float = 1e4,
         n_difference_waves: int = 16,
         dropout: float = 0.1,
-        cleaning: Mapping[str, Any] | None = None,
+        **shared: Unpack[SharedOptions],
     ) -> None:
-        super().__init__()
-        self.embedding_dim = embedding_dim
-        self.cleaning = CleaningSettings.from_dict(cleaning) if cleaning is not None else DEFAULT_CLEANING
-        self.ion_table, self.ion_weight = ion_table, ion_weight
+        super().__init__(**shared)
         self.hidden_dim, self.n_layers, self.n_heads, self.dropout = hidden_dim, n_layers, n_heads, dropout
         self.n_waves, self.shortest_wave, self.longest_wave = n_waves, shortest_wave, longest_wave
         self.n_difference_waves = n_difference_waves
@@ -92,26 +77,7 @@ class PeakTransformerEncoder(nn.Module):
         layer = {"dim": hidden_dim, "n_heads": n_heads, "n_waves": n_difference_waves}
         self.layers = nn.ModuleList(MassTransformerLayer(**layer, dropout=dropout) for _ in range(n_layers))
         self.norm = nn.LayerNorm(hidden_dim)
-        self.output = nn.Linear(hidden_dim, learned_dim(embedding_dim, ion_table))
-
-    def settings(self) -> dict[str, Any]:
-        """Return what the tower was built with."""
-        return {
-            "ion_weight": self.ion_weight,
-            "hidden_dim": self.hidden_dim,
-            "n_layers": self.n_layers,
-            "n_heads": self.n_heads,
-            "n_waves": self.n_waves,
-            "shortest_wave": self.shortest_wave,
-            "longest_wave": self.longest_wave,
-            "n_difference_waves": self.n_difference_waves,
-            "dropout": self.dropout,
-            "cleaning": self.cleaning.to_dict(),
-        }
-
-    def collate(self, spectra: Sequence[Spectrum]) -> PeakBatch:
-        """Return cleaned spectra as one batch."""
-        return PeakBatch.cleaned(spectra, self.cleaning)
+        self.output = nn.Linear(hidden_dim, self.learned_dim)
 
     def forward(self, batch: PeakBatch) -> EncoderOutput:
         """Return unit vectors, (n, embedding_dim), and one of every peak, (n, n_slots, learned_dim)."""
@@ -122,9 +88,7 @@ class PeakTransformerEncoder(nn.Module):
         hidden = self.norm(x)
         peaks = hidden[:, -batch.mz.shape[1] :]
         learned = self.output(hidden[:, 0] + _mean_of_peaks(peaks, batch.mask))
-        output = joined_with_ions(learned, batch, self.ion_table, ion_weight=self.ion_weight)
-        tokens = functional.normalize(self.output(peaks).float(), dim=-1) * batch.mask[..., None]
-        return output._replace(token_vectors=tokens, token_mask=batch.mask)
+        return self.encoder_output(learned, batch, tokens=self.output(peaks), mask=batch.mask)
 
     def _condition_tokens(self, batch: PeakBatch) -> Tensor:
         energy = batch.collision_energy
