@@ -21,6 +21,7 @@ from diptych.evaluation.metrics import gains, sum_by_molecule
 
 if TYPE_CHECKING:
     from diptych.evaluation.results import QueryResults
+    from diptych.evaluation.results_scores import CandidateScores
     from diptych.ranking.query import Query
     from diptych.ranking.ranking import Ranker
 
@@ -61,6 +62,8 @@ class Evaluation:
         Of the metrics and their intervals.
     details
         The table of results with what else is known of each query; None where no more is known than the ranks.
+    candidate_scores
+        What the ranker gave to every candidate; None where it was not kept.
     """
 
     queries: tuple[str, ...]
@@ -73,6 +76,7 @@ class Evaluation:
     n_bootstrap: int = 2000
     seed: int = 0
     details: QueryResults | None = None
+    candidate_scores: CandidateScores | None = None
 
     @property
     def model(self) -> str:
@@ -113,7 +117,7 @@ class Evaluation:
         """
         for answers in self.controls:
             if answers.ranker == name:
-                return replace(self, answers=answers, controls=(), details=None)
+                return replace(self, answers=answers, controls=(), details=None, candidate_scores=None)
         raise EvaluationError(
             f"no control {name!r}; expected one of {', '.join(answers.ranker for answers in self.controls) or 'none'}"
         )

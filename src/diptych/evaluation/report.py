@@ -15,6 +15,7 @@ from diptych.evaluation.answers import Answers
 from diptych.evaluation.comparison import mcnemar, paired_difference
 from diptych.evaluation.evaluation import Evaluation
 from diptych.evaluation.results import QueryResults, ranks_path
+from diptych.evaluation.results_scores import CandidateScores, scores_path
 from diptych.files import replacing
 
 FORMAT_VERSION = 1
@@ -71,6 +72,8 @@ def save(evaluation: Evaluation, path: Path) -> None:
         One of them cannot be written.
     """
     results_of(evaluation).write(ranks_path(path))
+    if evaluation.candidate_scores is not None:
+        evaluation.candidate_scores.write(scores_path(path))
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(report_of(evaluation), indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
@@ -106,7 +109,8 @@ def load(path: Path) -> Evaluation:
             f"; expected {report['queries']} rows and the controls of {path.name}, "
             f"{', '.join(report['controls']) or 'none'}"
         )
-    return _evaluation(report, results)
+    scores = CandidateScores.read(path) if scores_path(path).is_file() else None
+    return replace(_evaluation(report, results), candidate_scores=scores)
 
 
 def _read_report(path: Path) -> dict[str, Any]:

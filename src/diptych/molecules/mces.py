@@ -35,7 +35,7 @@ def mces_lower_bound(first: str, second: str) -> float:
     Notes
     -----
     Atoms of one element are assigned to one another, or to nothing, at the least cost: half the difference of the
-    weights (1, 1.5, 2, 3) of the bonds around the two, which are told apart by the element at their other end and paired in
+    weights (1, 1.5, 2, 3) of the bonds around the two, told apart by the element at their other end and paired in
     descending order of weight. Every common subgraph is such an assignment, and a bond that it leaves out is paid for
     at both ends, so the cheapest assignment costs at most the distance: Kretschmer et al. 2025,
     doi:10.1038/s41467-024-55462-w, "lower bounds".

@@ -1,0 +1,164 @@
+"""Hit rates of queries that have something in common: the same adduct, about as many peaks, a formula seen before."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from diptych.evaluation.figures_of_merit import summarised
+from diptych.evaluation.metrics import hits, random_hits
+
+if TYPE_CHECKING:
+    from diptych.evaluation.results import QueryResults
+
+UNKNOWN = "unknown"
+OTHERS = "others"
+
+EDGES: Mapping[str, tuple[float, ...]] = {
+    "collision_energy": (0, 10, 20, 30, 40, 60),
+    "normalised_collision_energy": (0, 20, 40, 60, 90),
+    "n_peaks": (1, 5, 10, 20, 50, 100),
+    "precursor_mz": (0, 150, 250, 350, 500, 700),
+    "nearest_training": (0.0, 0.3, 0.4, 0.5, 0.6, 0.7, 0.85),
+    "ring_systems": (0, 1, 2, 3, 4),
+    "n_candidates": (1, 2, 5, 10, 20, 50, 100, 256),
+}
+"""Columns of numbers, and the borders of their bins; a bin reaches from one border to just below the next."""
+
+COLUMNS = (
+    "adduct",
+    "polarity",
+    "instrument_class",
+    "collision_energy",
+    "normalised_collision_energy",
+    "n_peaks",
+    "precursor_mz",
+    "ring_systems",
+    "formula_seen",
+    "scaffold_seen",
+    "nearest_training",
+    "contributor",
+)
+"""The columns by which errors are shown, where the results have them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stratum:
+    """Queries with one value of one column.
+
+    Attributes
+    ----------
+    column, label
+        Which.
+    n_queries, n_molecules
+        How many; a bin of numbers may be empty, then every figure is NaN.
+    hit_rate, low, high
+        With its 95 % interval over molecules; NaN ends of one molecule.
+    chance
+        Hit rate of random scores in these lists.
+    """
+
+    column: str
+    label: str
+    n_queries: int
+    n_molecules: int
+    hit_rate: float = math.nan
+    low: float = math.nan
+    high: float = math.nan
+    chance: float = math.nan
+
+    @property
+    def is_small(self) -> bool:
+        """Whether it is of fewer than 20 molecules, of which no interval should be believed."""
+        return self.n_molecules < 20
+
+
+def by_stratum(
+    results: QueryResults,
+    column: str,
+    *,
+    k: int = 1,
+    at_most: int = 12,
+    n_bootstrap: int = 2000,
+    seed: int = 0,
+) -> list[Stratum]:
+    """Return the hit rate of every stratum of a column; together they hold every query once.
+
+    Parameters
+    ----------
+    results
+        Of one method.
+    column
+        Of metadata, or ``n_candidates``. Columns of `EDGES` are numbers, divided into bins of which the empty are
+        listed too; of others the commonest values are told apart, the rest are ``others``. What is not known, or no number
+        where one belongs, is the stratum ``unknown``.
+    k
+        Of the hit rate.
+    at_most
+        Values of a column that are told apart.
+    n_bootstrap, seed
+        Of the intervals.
+    """
+    labels = labels_of(results, column, at_most=at_most)
+    found = [
+        _stratum(
+            results.take([given == label for given in labels]), column, label, k=k, n_bootstrap=n_bootstrap, seed=seed
+        )
+        for label in _order(labels, column)
+    ]
+    return [stratum for stratum in found if stratum.n_queries or stratum.label not in {UNKNOWN, OTHERS}]
+
+
+def labels_of(results: QueryResults, column: str, *, at_most: int = 12) -> list[str]:
+    """Return the stratum of every query."""
+    values = tuple(map(str, results.n_candidates)) if column == "n_candidates" else results.text(column)
+    if column in EDGES:
+        return [_bin_of(value, column) for value in values]
+    common = [value for value, _ in Counter(value for value in values if value).most_common(at_most)]
+    return [(value if value in common else OTHERS) if value else UNKNOWN for value in values]
+
+
+def _stratum(results: QueryResults, column: str, label: str, *, k: int, n_bootstrap: int, seed: int) -> Stratum:
+    if not len(results):
+        return Stratum(column=column, label=label, n_queries=0, n_molecules=0)
+    hit = summarised({"hit": hits(k, results.ranks)}, molecules=results.targets, n_bootstrap=n_bootstrap, seed=seed)[
+        "hit"
+    ]
+    return Stratum(
+        column=column,
+        label=label,
+        n_queries=len(results),
+        n_molecules=results.n_molecules,
+        hit_rate=hit.spectrum,
+        low=hit.low,
+        high=hit.high,
+        chance=float(random_hits(k, results.n_candidates).mean()),
+    )
+
+
+def _order(labels: Sequence[str], column: str) -> list[str]:
+    """Return the labels of a column: bins ascending, or values by how common they are; then the rest."""
+    if column in EDGES:
+        return [*_bin_labels(column), UNKNOWN]
+    counts = Counter(label for label in labels if label not in {UNKNOWN, OTHERS})
+    return [*sorted(counts, key=lambda label: (-counts[label], label)), OTHERS, UNKNOWN]
+
+
+def _bin_labels(column: str) -> list[str]:
+    edges = EDGES[column]
+    return [f"{low:g} to < {high:g}" for low, high in pairwise(edges)] + [f"{edges[-1]:g} and more"]
+
+
+def _bin_of(value: str, column: str) -> str:
+    try:
+        number = float(value)
+    except ValueError:
+        return UNKNOWN
+    position = int(np.searchsorted(np.asarray(EDGES[column], dtype=np.float64), number, side="right")) - 1
+    return UNKNOWN if position < 0 or math.isnan(number) else _bin_labels(column)[position]

@@ -1,0 +1,101 @@
+import math
+
+import numpy as np
+import pytest
+
+from diptych.errors import StructureError
+from diptych.evaluation import results_metadata
+from diptych.evaluation.results import QueryResults
+from diptych.evaluation.results_metadata import (
+    TrainingMolecules,
+    described,
+    first_hit_mces,
+    first_hit_tanimoto,
+    scaffold_of,
+    spectrum_columns,
+)
+from diptych.molecules.mces import has_exact_mces
+from diptych.spectra.adduct import Adduct
+from diptych.spectra.spectrum import Spectrum
+
+BENZENE, TOLUENE, ETHANOL = "c1ccccc1", "Cc1ccccc1", "CCO"
+
+
+def results(best: list[str], target: list[str]) -> QueryResults:
+    n = len(best)
+    unknown = np.full(n, math.nan)
+    return QueryResults(
+        queries=tuple(map(str, range(n))),
+        targets=tuple(f"BLOCK{i}" for i in range(n)),
+        ranks=np.ones(n),
+        n_candidates=np.full(n, 4),
+        target_scores=unknown,
+        best_scores=unknown,
+        best=("",) * n,
+        texts={"best_smiles": tuple(best), "target_smiles": tuple(target)},
+    )
+
+
+FOUND = results([TOLUENE, BENZENE, "", "C1CC"], [TOLUENE, TOLUENE, ETHANOL, ""])
+
+
+def test_the_first_hit_is_as_similar_as_it_is():
+    similarity = first_hit_tanimoto(FOUND)
+    assert similarity[0] == 1.0
+    # Morgan radius 2: benzene has the environments CH, its neighbours, and theirs; toluene shares the first two and
+    # two of the bigger ones at the far side of the ring.
+    assert 0 < similarity[1] < 1
+    assert np.isnan(similarity[2:]).all()
+
+
+def test_the_bound_of_the_first_hits_distance():
+    np.testing.assert_array_equal(first_hit_mces(FOUND, exact=False), [0, 1, math.nan, math.nan])
+
+
+def test_the_exact_distance_of_the_first_hit():
+    if not has_exact_mces():
+        pytest.skip("the package myopic-mces is not installed")
+    np.testing.assert_array_equal(first_hit_mces(FOUND, exact=True), [0, 1, math.nan, math.nan])
+
+
+def test_without_its_package_the_exact_distance_is_refused(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(results_metadata, "has_exact_mces", lambda: False)
+    with pytest.raises(StructureError, match="needs the package myopic-mces"):
+        first_hit_mces(FOUND, exact=True)
+
+
+def test_what_a_spectrum_says_becomes_columns():
+    spectrum = Spectrum.from_peaks(
+        [50.0, 60.0],
+        [1.0, 2.0],
+        precursor_mz=100.0,
+        adduct=Adduct.parse("[M+H]+"),
+        collision_energy=20.0,
+        instrument_type="LC-ESI-QTOF",
+        metadata={"contributor": "Lab"},
+    )
+    columns = described(FOUND.take([0]), [spectrum]).metadata
+    assert columns["adduct"] == ("[M+H]+",)
+    assert columns["polarity"] == ("positive",)
+    assert columns["instrument_class"] == ("TOF",)
+    assert (columns["collision_energy"], columns["n_peaks"], columns["contributor"]) == (("20",), ("2",), ("Lab",))
+    assert (columns["formula"], columns["ring_systems"]) == (("C7H8",), ("1",))
+    assert spectrum_columns([Spectrum.from_peaks([], [])])["adduct"] == [None]
+
+
+def test_what_training_had_of_the_answers():
+    training = TrainingMolecules(first_blocks=("BLOCK0", "X"), smiles=(BENZENE, "CCN"), formulas=("C6H6", "C2H7N"))
+    known = described(FOUND)
+    columns = training.columns(known)
+    assert columns["molecule_seen"] == ["seen", "unseen", "unseen", "unseen"]
+    assert columns["formula_seen"] == ["unseen", "unseen", "unseen", None]
+    # Toluene's scaffold is benzene; ethanol has none.
+    assert columns["scaffold_seen"] == ["seen", "seen", None, None]
+    assert columns["nearest_training"][0] == pytest.approx(first_hit_tanimoto(FOUND)[1])
+    assert columns["nearest_training"][3] is None
+    assert TrainingMolecules(first_blocks=("X",)).columns(known) == {"molecule_seen": ["unseen"] * 4}
+
+
+def test_text_that_is_no_molecule_has_no_scaffold():
+    assert scaffold_of("C1CC") == ""
+    assert scaffold_of(TOLUENE) == BENZENE

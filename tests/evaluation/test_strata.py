@@ -1,0 +1,62 @@
+import math
+
+import numpy as np
+import pytest
+
+from diptych.evaluation.results import QueryResults
+from diptych.evaluation.strata import by_stratum, labels_of
+
+
+def results(ranks: list[float], *, targets: str, **metadata: list[object]) -> QueryResults:
+    n = len(ranks)
+    unknown = np.full(n, math.nan)
+    found = QueryResults(
+        queries=tuple(map(str, range(n))),
+        targets=tuple(targets),
+        ranks=np.array(ranks, dtype=float),
+        n_candidates=np.full(n, 4),
+        target_scores=unknown,
+        best_scores=unknown,
+        best=("",) * n,
+    )
+    return found.with_metadata(metadata)
+
+
+def test_values_are_told_apart_by_how_common_they_are():
+    found = results([1, 2, 1, 1, 2], targets="ABCDE", adduct=["H", "H", "Na", None, "K"])
+    strata = {stratum.label: stratum for stratum in by_stratum(found, "adduct", at_most=2, n_bootstrap=20)}
+    assert list(strata) == ["H", "Na", "others", "unknown"]
+    assert (strata["H"].n_queries, strata["H"].hit_rate, strata["H"].chance) == (2, 0.5, 0.25)
+    assert strata["unknown"].hit_rate == 1.0
+    assert sum(stratum.n_queries for stratum in strata.values()) == 5
+
+
+def test_bins_of_numbers_reach_to_just_below_the_next_and_the_empty_are_listed():
+    found = results([1, 1, 2, 2, 2], targets="ABCDE", n_peaks=[5, 9, 10, 500, "many"])
+    strata = {stratum.label: stratum for stratum in by_stratum(found, "n_peaks", n_bootstrap=0)}
+    assert strata["5 to < 10"].n_queries == 2
+    assert strata["10 to < 20"].n_queries == 1
+    assert strata["100 and more"].n_queries == 1
+    assert strata["unknown"].n_queries == 1
+    assert strata["20 to < 50"].n_queries == 0
+    assert math.isnan(strata["20 to < 50"].hit_rate)
+
+
+def test_a_number_below_all_bins_is_unknown():
+    assert labels_of(results([1], targets="A", n_peaks=[0]), "n_peaks") == ["unknown"]
+
+
+def test_a_column_that_is_not_there_is_all_unknown():
+    (only,) = by_stratum(results([1, 2], targets="AB"), "contributor", n_bootstrap=0)
+    assert (only.label, only.n_queries) == ("unknown", 2)
+
+
+def test_few_molecules_are_marked_and_one_has_no_interval():
+    (only,) = by_stratum(results([1, 2], targets="AA", adduct=["H", "H"]), "adduct", n_bootstrap=20)
+    assert only.is_small
+    assert math.isnan(only.low)
+    assert only.hit_rate == pytest.approx(0.5)
+
+
+def test_list_length_is_a_column_of_every_table():
+    assert labels_of(results([1], targets="A"), "n_candidates") == ["2 to < 5"]
