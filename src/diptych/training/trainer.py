@@ -10,6 +10,7 @@ import signal
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -23,18 +24,22 @@ from diptych.embedding import JointEmbedding
 from diptych.errors import ConfigError, TrainingError
 from diptych.files import replacing
 from diptych.training.batches import BatchMaker, TrainingData
-from diptych.training.checkpoint import SafetensorsCheckpointIO
 from diptych.training.config import RunConfig
+from diptych.training.devices import new_trainer
 from diptych.training.finishing import TrainingResult, finish
+from diptych.training.frozen import with_frozen_features
 from diptych.training.ion_start import start_ion_table
+from diptych.training.losses import Objective
+from diptych.training.losses.requirements import check_requirements
+from diptych.training.mining import NegativeMiner
 from diptych.training.module import ContrastiveModule
-from diptych.training.precision import lightning_precision
 from diptych.training.preparation import Prepared, prepare
 from diptych.training.recorder import EpochRecorder, RunFolder, epoch_line, metrics_line
+from diptych.training.targets import StructureTargets
 
 _PACKAGES = ("torch", "lightning", "numpy", "rdkit", "pyarrow", "safetensors")
 _WITHOUT_CONSEQUENCE = {("data", "cache"), ("data", "workers")}
-_OUT_OF_MEMORY = ("out of memory", "can't allocate memory")
+_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "bad_alloc")
 
 
 def train(
@@ -75,11 +80,15 @@ def train(
     with _logged(folder.log, report) as say:
         torch.manual_seed(config.training.seed)
         model = new_model(config)
+        needs = Objective(config.loss, model, epochs=config.training.epochs).needs
+        check_requirements(config)
         prepared = prepare(config, model.structure_encoder.featuriser, report=say)
+        encoder, cache = model.structure_encoder, config.data.cache_folder
+        prepared = with_frozen_features(prepared, encoder, cache=cache, report=say)
         _write_config(folder, config, prepared, resume=resume)
         if config.training.ion_start == "structures" and not resume and model.ion_table is not None:
             start_ion_table(model, prepared.table.features.fragments, seed=config.training.seed)
-        _fit(model, config, folder, prepared, resume=resume, say=say, callbacks=callbacks)
+        _fit(model, config, folder, prepared, needs=needs, resume=resume, say=say, callbacks=callbacks)
         if not _is_first_process():
             return TrainingResult(model=folder.model, metrics={}, blind_metrics={})
         result = finish(config, folder, prepared)
@@ -101,6 +110,8 @@ def new_model(config: RunConfig) -> JointEmbedding:
         structure=dict(config.model.structure),
         ions=None if config.model.ions is None else dict(config.model.ions),
         embedding_dim=config.model.embedding_dim,
+        projection=config.model.projection,
+        retrieval=config.model.retrieval,
         temperature=config.loss.temperature,
     )
 
@@ -111,6 +122,7 @@ def _fit(
     folder: RunFolder,
     prepared: Prepared,
     *,
+    needs: frozenset[str],
     resume: bool,
     say: Callable[[str], None],
     callbacks: Sequence[Callback],
@@ -122,37 +134,34 @@ def _fit(
         augmentation=config.augmentation,
         collate_spectra=model.spectrum_encoder.collate,
         collate_structures=model.structure_encoder.collate,
+        needs=needs,
+        targets=StructureTargets.of(
+            prepared.table.structures,
+            needs,
+            n_molecules=len(prepared.corpus.first_blocks),
+            cache=config.data.cache_folder,
+        ),
+        unlabelled=prepared.unlabelled,
     )
-    data = TrainingData(prepared.sampler, make, workers=config.data.workers)
     validate = prepared.validation.measure if prepared.validation else None
     recorder = EpochRecorder(
         folder, validate, config.validation, on_epoch=lambda row: say(epoch_line(row, n_epochs=config.training.epochs))
     )
+    # Before the recorder, whose checkpoint holds what was mined.
+    miner = NegativeMiner(
+        spectra,
+        prepared.table.features,
+        refresh_every=config.negatives.refresh_every,
+        nearest=config.negatives.nearest,
+    )
     with _quiet():
-        trainer = _trainer(config, [recorder, *callbacks])
+        trainer = new_trainer(config.training, [miner, recorder, *callbacks])
+    sampler = replace(prepared.sampler, batch_size=config.training.batch_size * trainer.world_size)
+    data = TrainingData(sampler, make, workers=config.data.workers)
     say(f"{trainer.accelerator.__class__.__name__}, {trainer.world_size} process(es), precision {trainer.precision}")
     module = ContrastiveModule(model, config, steps_per_epoch=data.steps_per_epoch(world_size=trainer.world_size))
     with _quiet(), _one_line_errors(trainer, config):
         trainer.fit(module, datamodule=data, ckpt_path=folder.checkpoint if resume else None)
-
-
-def _trainer(config: RunConfig, callbacks: list[Callback]) -> lightning.Trainer:
-    settings = config.training
-    on_gpu = torch.cuda.is_available()
-    return lightning.Trainer(
-        accelerator="gpu" if on_gpu else "cpu",
-        devices=settings.devices or ("auto" if on_gpu else 1),
-        precision=lightning_precision(settings.precision),
-        max_epochs=settings.epochs,
-        plugins=[SafetensorsCheckpointIO()],
-        callbacks=callbacks,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        use_distributed_sampler=False,
-        reload_dataloaders_every_n_epochs=1,
-    )
 
 
 def _check(folder: RunFolder, config: RunConfig, *, resume: bool) -> None:
@@ -258,8 +267,8 @@ def _one_line_errors(trainer: lightning.Trainer, config: RunConfig) -> Iterator[
         if trainer.interrupted:
             raise KeyboardInterrupt from error
         raise
-    except RuntimeError as error:
-        if any(sign in str(error) for sign in _OUT_OF_MEMORY):
+    except (RuntimeError, MemoryError) as error:
+        if isinstance(error, MemoryError) or any(sign in str(error) for sign in _OUT_OF_MEMORY):
             raise TrainingError(
                 f"out of memory: lower training.batch_size (now {config.training.batch_size}) or "
                 f"negatives.per_molecule (now {config.negatives.per_molecule})"
