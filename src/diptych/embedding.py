@@ -7,7 +7,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 import torch
@@ -17,7 +17,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from diptych.encoders import SPECTRUM_ENCODERS, STRUCTURE_ENCODERS, build_encoder
+from diptych.encoders.fragment_interaction import build_interaction
 from diptych.encoders.ion_table import IonTable
+from diptych.encoders.projection import projection_heads
 from diptych.encoders.tokens import TokenVectors
 from diptych.errors import ConfigError, ModelError
 from diptych.files import replacing_folder
@@ -43,7 +45,9 @@ class JointEmbedding(nn.Module):
     ----------
     config
         ``spectrum`` and ``structure`` (name and options of each tower), ``ions`` (options of the ion table that both
-        share; None leaves it out) and ``embedding_dim``.
+        share; None leaves it out) and ``embedding_dim``; ``projection`` (``hidden_dim``, ``dim``; None or absent leaves
+        it out) and ``retrieval`` (``"before"`` or ``"after"`` it: which vectors are encoded); ``interaction`` (options of
+        the late interaction of peaks and fragments; None or absent leaves it out).
     temperature
         Of the contrastive loss, at the start.
     name
@@ -69,14 +73,15 @@ class JointEmbedding(nn.Module):
         super().__init__()
         ions = config.get("ions")
         self.ion_table = None if ions is None else IonTable(**ions)
-        self.embedding_dim = int(config["embedding_dim"])
-        if self.ion_table is not None and self.ion_table.dim >= self.embedding_dim:
-            raise ConfigError(
-                f"ions.dim is {self.ion_table.dim}; expected less than embedding_dim, {self.embedding_dim}"
-            )
-        parts = {"embedding_dim": self.embedding_dim, "ion_table": self.ion_table}
+        self.tower_dim = int(config["embedding_dim"])
+        if self.ion_table is not None and self.ion_table.dim >= self.tower_dim:
+            raise ConfigError(f"ions.dim is {self.ion_table.dim}; expected less than embedding_dim, {self.tower_dim}")
+        parts = {"embedding_dim": self.tower_dim, "ion_table": self.ion_table}
         self.spectrum_encoder: Any = build_encoder(SPECTRUM_ENCODERS, config["spectrum"], **parts)
         self.structure_encoder: Any = build_encoder(STRUCTURE_ENCODERS, config["structure"], **parts)
+        self.interaction = build_interaction(config.get("interaction"))
+        self.projection = projection_heads(config.get("projection"), input_dim=self.tower_dim)
+        self.retrieval = str(config.get("retrieval", "before"))
         self.log_temperature = nn.Parameter(torch.tensor(math.log(temperature)))
         self.name = name
         self.metadata: dict[str, Any] = dict(metadata or {})
@@ -90,6 +95,9 @@ class JointEmbedding(nn.Module):
         structure: Mapping[str, Any],
         ions: Mapping[str, Any] | None = None,
         embedding_dim: int = 256,
+        projection: Mapping[str, Any] | None = None,
+        retrieval: Literal["before", "after"] = "before",
+        interaction: Mapping[str, Any] | None = None,
         temperature: float = 0.07,
     ) -> Self:
         """Return an untrained model.
@@ -97,20 +105,38 @@ class JointEmbedding(nn.Module):
         Raises
         ------
         ConfigError
-            A tower or one of its options is unknown or impossible.
+            A tower, or an option of it or of the projection, is unknown or impossible.
         """
         config = {"spectrum": spectrum, "structure": structure, "ions": ions, "embedding_dim": embedding_dim}
-        return cls(config, temperature=temperature)
+        parts = {"projection": projection, "retrieval": retrieval, "interaction": interaction}
+        return cls(config | parts, temperature=temperature)
+
+    @property
+    def embedding_dim(self) -> int:
+        """Length of the vectors that are encoded."""
+        return self.loss_dim if self.retrieval == "after" else self.tower_dim
+
+    @property
+    def loss_dim(self) -> int:
+        """Length of the vectors that losses see: those behind the projection where there is one."""
+        return self.tower_dim if self.projection is None else self.projection.dim
+
+    def projected(self, output: EncoderOutput, *, side: str) -> EncoderOutput:
+        """Return the output of the ``"spectrum"`` or ``"structure"`` tower as losses see it."""
+        return output if self.projection is None else self.projection(output, side=side)
 
     @property
     def config(self) -> dict[str, Any]:
         """What the model can be built with again."""
-        return {
+        config = {
             "spectrum": {"name": self._names["spectrum"], **self.spectrum_encoder.settings()},
             "structure": {"name": self._names["structure"], **self.structure_encoder.settings()},
             "ions": None if self.ion_table is None else self.ion_table.settings(),
-            "embedding_dim": self.embedding_dim,
+            "embedding_dim": self.tower_dim,
         }
+        if self.projection is not None:
+            config |= self.projection.settings() | {"retrieval": self.retrieval}
+        return config if self.interaction is None else config | {"interaction": self.interaction.settings()}
 
     @property
     def digest(self) -> str:
@@ -279,7 +305,9 @@ class JointEmbedding(nn.Module):
         self.eval()
         try:
             for batch in batches:
-                yield encoder(batch.to(self.device))
+                output = encoder(batch.to(self.device))
+                side = "spectrum" if encoder is self.spectrum_encoder else "structure"
+                yield self.projected(output, side=side) if self.retrieval == "after" else output
         finally:
             self.train(training)
 

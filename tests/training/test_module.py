@@ -26,6 +26,10 @@ class Pair(nn.Module):
         super().__init__()
         self.spectrum_encoder, self.structure_encoder = Tower(), Tower()
         self.log_temperature = nn.Parameter(torch.tensor(0.0))
+        self.projection, self.loss_dim = None, 5
+
+    def projected(self, output: EncoderOutput, *, side: str) -> EncoderOutput:
+        return output
 
 
 def module(**sections: dict[str, Any]) -> ContrastiveModule:
@@ -38,6 +42,8 @@ def batch() -> TrainingBatch:
     return TrainingBatch(
         spectra=torch.randn(4, 3, generator=generator),
         structures=torch.randn(6, 3, generator=generator),
+        molecule=torch.arange(4),
+        rows=torch.arange(6),
         owner=torch.tensor([0, 2]),
         n_molecules=4,
     )

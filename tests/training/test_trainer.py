@@ -266,7 +266,7 @@ def test_lists_of_one_are_no_validation(amides: Path, tmp_path: Path):
         train(config_of(amides, validation={"candidates": str(tmp_path / "candidates.json")}), tmp_path / "run")
 
 
-def test_more_devices_than_batches_are_refused(amides: Path):
+def test_more_devices_than_molecules_in_a_batch_are_refused(amides: Path):
     from diptych.training.batches import TrainingData
     from diptych.training.ragged import Ragged
     from diptych.training.sampling import EpochSampler
@@ -279,5 +279,5 @@ def test_more_devices_than_batches_are_refused(amides: Path):
         seed=0,
     )
     data = TrainingData(sampler, make=None, workers=0)
-    with pytest.raises(TrainingError, match=r"1 batches an epoch cannot be shared by 2 devices"):
-        data.steps_per_epoch(world_size=2)
+    with pytest.raises(TrainingError, match=r"batches of 4 molecules cannot be shared by 5 devices"):
+        data.steps_per_epoch(world_size=5)

@@ -68,9 +68,9 @@ def sparse_sum(batch: SparseBatch, table: Tensor) -> Tensor:
     Returns
     -------
     torch.Tensor
-        Float32, of shape (n_rows, dim): y_r = sum_e v_e T[c_e] over the entries e of row r. Values get no gradient.
+        Float32, of shape (n_rows, dim): y_r = sum_e v_e T[c_e] over the entries e of row r.
     """
-    if table.is_cuda or not (table.requires_grad and torch.is_grad_enabled()):
+    if table.is_cuda or batch.values.requires_grad or not (table.requires_grad and torch.is_grad_enabled()):
         return functional.embedding_bag(
             batch.columns, table, batch.offsets, mode="sum", per_sample_weights=batch.values
         )

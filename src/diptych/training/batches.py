@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import lightning
@@ -14,11 +14,14 @@ from torch.utils.data import DataLoader, Dataset
 
 from diptych.errors import TrainingError
 from diptych.training.augmentation import augmented
+from diptych.training.targets import BINNED_SPECTRUM, StructureTargets, binned_spectra
 
 if TYPE_CHECKING:
     from diptych.spectra.spectrum import Spectrum
     from diptych.training.config import AugmentationConfig
     from diptych.training.sampling import BatchPlan, EpochSampler
+
+SECOND_VIEW, UNLABELLED = "second_view", "unlabelled"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -28,27 +31,50 @@ class TrainingBatch:
     Attributes
     ----------
     spectra
-        Collated by the spectrum tower: n spectra of n distinct molecules.
+        Collated by the spectrum tower: spectra of n distinct molecules, grouped by molecule.
+    molecule
+        int64, of shape (n_spectra,): position of each spectrum's molecule.
     structures
         Collated by the structure tower: those n molecules, then the hard negatives.
+    rows
+        int64, of shape (n + n_negatives,): rows of the structure table, by which structures are told apart.
     owner
         int64, of shape (n_negatives,): the molecule for which each negative was drawn.
     n_molecules
         n.
+    second_view
+        The same spectra, augmented by another draw; None unless a loss asks for it.
+    unlabelled
+        Two augmented views of spectra whose molecules are unknown; None unless a loss asks for them.
+    targets
+        Only what a loss asks for. Of the structures, rows as in ``structures``: ``fingerprint`` float32 (0 or 1) of
+        shape (rows, 2048), ``exact_mass`` and ``descriptors`` float32, standardised. Of the spectra:
+        ``binned_spectrum`` float32 of shape (n_spectra, 1000).
     """
 
     spectra: Any
+    molecule: Tensor
     structures: Any
+    rows: Tensor
     owner: Tensor
     n_molecules: int
+    second_view: Any = None
+    unlabelled: tuple[Any, Any] | None = None
+    targets: Mapping[str, Tensor] = field(default_factory=dict)
 
     def to(self, device: torch.device) -> TrainingBatch:
         """Return the batch on a device."""
+        views = self.unlabelled
         return TrainingBatch(
             spectra=self.spectra.to(device),
+            molecule=self.molecule.to(device),
             structures=self.structures.to(device),
+            rows=self.rows.to(device),
             owner=self.owner.to(device),
             n_molecules=self.n_molecules,
+            second_view=None if self.second_view is None else self.second_view.to(device),
+            unlabelled=None if views is None else (views[0].to(device), views[1].to(device)),
+            targets={name: target.to(device) for name, target in self.targets.items()},
         )
 
 
@@ -66,6 +92,12 @@ class BatchMaker:
         How each spectrum is varied.
     collate_spectra, collate_structures
         Of the two towers.
+    needs
+        What the losses ask for beside spectra and structures: names of `TrainingBatch`'s optional parts and targets.
+    targets
+        Of all structures; None where no loss asks for any.
+    unlabelled
+        Spectra whose molecules are unknown.
     """
 
     spectra: Sequence[Spectrum]
@@ -73,18 +105,60 @@ class BatchMaker:
     augmentation: AugmentationConfig
     collate_spectra: Any
     collate_structures: Any
+    needs: frozenset[str] = frozenset()
+    targets: StructureTargets | None = None
+    unlabelled: Sequence[Spectrum] = ()
 
     def __call__(self, plan: BatchPlan) -> TrainingBatch:
         """Return the batch that a plan describes."""
         rows = np.concatenate([plan.molecules, plan.negatives])
         rng = np.random.default_rng(plan.seed)
-        spectra = [augmented(self.spectra[row], self.augmentation, rng=rng) for row in plan.spectra]
+        spectra = [self.spectra[row] for row in plan.spectra]
+        pool = [self.unlabelled[row] for row in plan.unlabelled] if UNLABELLED in self.needs else []
         return TrainingBatch(
-            spectra=self.collate_spectra(spectra),
+            spectra=self._view(spectra, rng),
+            molecule=torch.from_numpy(plan.molecule),
             structures=self.collate_structures(self.features.take(rows)),
+            rows=torch.from_numpy(rows),
             owner=torch.from_numpy(plan.owner),
             n_molecules=len(plan.molecules),
+            second_view=self._view(spectra, rng) if SECOND_VIEW in self.needs else None,
+            unlabelled=(self._view(pool, rng), self._view(pool, rng)) if pool else None,
+            targets=self._targets(spectra, rows),
         )
+
+    def _view(self, spectra: Sequence[Spectrum], rng: np.random.Generator) -> Any:  # noqa: ANN401 - the tower's own
+        return self.collate_spectra([augmented(spectrum, self.augmentation, rng=rng) for spectrum in spectra])
+
+    def _targets(self, spectra: Sequence[Spectrum], rows: np.ndarray[Any, Any]) -> dict[str, Tensor]:
+        targets = {} if self.targets is None else self.targets.take(rows)
+        if BINNED_SPECTRUM in self.needs:
+            targets[BINNED_SPECTRUM] = torch.from_numpy(binned_spectra(spectra))
+        return targets
+
+
+def part_of(plan: BatchPlan, *, index: int, n_parts: int) -> BatchPlan:
+    """Return the share of a batch that one of several processes works on: neighbouring molecules with all they own.
+
+    The shares of one batch put together are the batch, so that several processes that gather their vectors see the
+    same loss as one process that works on the whole.
+    """
+    if n_parts == 1:
+        return plan
+    bounds = np.linspace(0, len(plan.molecules), n_parts + 1).astype(np.int64)
+    start, stop = int(bounds[index]), int(bounds[index + 1])
+    spectra = (plan.molecule >= start) & (plan.molecule < stop)
+    negatives = (plan.owner >= start) & (plan.owner < stop)
+    return replace(
+        plan,
+        molecules=plan.molecules[start:stop],
+        spectra=plan.spectra[spectra],
+        molecule=plan.molecule[spectra] - start,
+        negatives=plan.negatives[negatives],
+        owner=plan.owner[negatives] - start,
+        unlabelled=np.array_split(plan.unlabelled, n_parts)[index],
+        seed=(*plan.seed, index),
+    )
 
 
 class _EpochBatches(Dataset[TrainingBatch]):
@@ -99,12 +173,12 @@ class _EpochBatches(Dataset[TrainingBatch]):
 
 
 class TrainingData(lightning.LightningDataModule):
-    """Lightning's view of the data: a new loader for every epoch, each process its share of the batches.
+    """Lightning's view of the data: a new loader for every epoch, each process its share of every batch.
 
     Parameters
     ----------
     sampler
-        Plans the epochs.
+        Plans the epochs, in batches of all processes together.
     make
         Makes batches of plans.
     workers
@@ -121,21 +195,22 @@ class TrainingData(lightning.LightningDataModule):
         Raises
         ------
         TrainingError
-            There are more processes than batches.
+            There are too few molecules for every process to have one in every batch.
         """
-        steps = self.sampler.n_batches // world_size
-        if not steps:
+        smallest = len(self.sampler.spectra_of) // self.sampler.n_batches
+        if smallest < world_size:
             raise TrainingError(
-                f"{self.sampler.n_batches} batches an epoch cannot be shared by {world_size} devices; "
-                "lower training.batch_size or training.devices"
+                f"batches of {smallest} molecules cannot be shared by {world_size} devices; lower training.devices"
             )
-        return steps
+        return self.sampler.n_batches
 
     def train_dataloader(self) -> DataLoader[TrainingBatch]:
         """Return the loader of the current epoch."""
         trainer = self.trainer
         if trainer is None:
             raise TrainingError("the training data has no trainer; expected to be handed to one")
-        steps = self.steps_per_epoch(world_size=trainer.world_size)
-        plans = self.sampler.epoch(trainer.current_epoch)[trainer.global_rank :: trainer.world_size][:steps]
+        plans = [
+            part_of(plan, index=trainer.global_rank, n_parts=trainer.world_size)
+            for plan in self.sampler.epoch(trainer.current_epoch)
+        ]
         return DataLoader(_EpochBatches(plans, self.make), batch_size=None, shuffle=False, num_workers=self.workers)

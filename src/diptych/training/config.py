@@ -27,12 +27,18 @@ class ModelConfig:
         Options of the ion table that both towers share; None, where the section is absent, leaves it out.
     embedding_dim
         Length of the joint vectors, those of the ion table included.
+    projection
+        ``hidden_dim`` and ``dim`` of a head on each tower, behind which the loss is taken; absent, there is none.
+    retrieval
+        Whether the model encodes vectors ``"before"`` or ``"after"`` the projection.
     """
 
     spectrum: Mapping[str, Any] = field(default_factory=dict)
     structure: Mapping[str, Any] = field(default_factory=dict)
     ions: Mapping[str, Any] | None = None
     embedding_dim: int = setting(256, minimum=1)
+    projection: Mapping[str, Any] | None = None
+    retrieval: Literal["before", "after"] = "before"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +61,11 @@ class LossConfig:
         Weight of the structure-to-spectrum direction; the other has the rest.
     block_weight
         Weight of the same loss on each block of the vectors by itself, where the towers join several; 0 leaves it out.
+    weight
+        What all this is multiplied with; 0 leaves the terms alone.
+    terms
+        Further terms, added: tables of ``name`` (a key of ``LOSS_TERMS``), ``weight``, the epochs in which the term is
+        on (``from_epoch``, ``from_share``, ``until_epoch``) and the term's own options.
     """
 
     name: str = "info-nce"
@@ -64,6 +75,8 @@ class LossConfig:
     negatives: Literal["own", "batch"] = "own"
     structure_weight: float = setting(0.5, minimum=0.0, maximum=1.0)
     block_weight: float = setting(0.0, minimum=0.0)
+    weight: float = setting(1.0, minimum=0.0)
+    terms: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,6 +142,9 @@ class ValidationConfig:
         The metric whose best value decides, averaged over spectra.
     patience
         Stop after so many validations without a better value; 0 never stops early.
+    rerank
+        At the end, the first so many candidates by cosine are re-ranked by peaks and atoms, with the weight that ranks
+        the validation queries best, and so by the saved model; 0 leaves the cosine alone. Needs towers with tokens.
     calibration_from
         A model folder whose calibration is taken over where there is no validation fold to fit one on.
     """
@@ -139,6 +155,7 @@ class ValidationConfig:
     every_epochs: int = setting(1, minimum=1)
     monitor: Literal["mrr", "hit_rate@1", "hit_rate@5", "hit_rate@20"] = "mrr"
     patience: int = setting(0, minimum=0)
+    rerank: int = setting(0, minimum=0)
     calibration_from: str = ""
 
 

@@ -9,17 +9,16 @@ import lightning
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from diptych.errors import ConfigError, TrainingError
+from diptych.errors import TrainingError
 from diptych.training.averaging import AveragedModel
-from diptych.training.losses import LOSSES, ContrastiveBatch, LossSettings
+from diptych.training.losses import LossContext, Objective
 from diptych.training.schedule import learning_rate_factor
 
 if TYPE_CHECKING:
     from diptych.embedding import JointEmbedding
     from diptych.training.batches import TrainingBatch
-    from diptych.training.config import LossConfig, RunConfig
+    from diptych.training.config import RunConfig
 
 _LOWEST_TEMPERATURE, _HIGHEST_TEMPERATURE = 0.005, 1.0
 
@@ -41,8 +40,7 @@ class ContrastiveModule(lightning.LightningModule):
         super().__init__()
         self.model = model
         self.settings = config.training
-        self.loss, self.loss_settings = _loss(config.loss)
-        self.block_weight = config.loss.block_weight
+        self.objective = Objective(config.loss, model, epochs=config.training.epochs)
         self.steps_per_epoch = steps_per_epoch
         decay = config.training.ema_decay
         self.average = AveragedModel(model, decay=decay) if decay else None
@@ -63,30 +61,21 @@ class ContrastiveModule(lightning.LightningModule):
         TrainingError
             The loss is not finite.
         """
-        spectra, structures = self.model.spectrum_encoder(batch.spectra), self.model.structure_encoder(batch.structures)
-        with torch.autocast(self.device.type, enabled=False):
-            whole = (spectra.global_vector.float(), structures.global_vector.float())
-            loss = self._contrast(*whole, batch)
-            if self.block_weight and len(spectra.block_sizes) > 1:
-                blocks = zip(*(side.split(spectra.block_sizes, dim=1) for side in whole), strict=True)
-                loss = loss + self.block_weight * sum(self._contrast(x, y, batch) for x, y in blocks)
+        device = self.device.type
+        context = LossContext(
+            batch=batch,
+            model=self.model,
+            temperature=self._temperature(),
+            epoch=self.current_epoch,
+            autocast=torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else None,
+        )
+        with torch.autocast(device, enabled=False):
+            loss: Tensor = self.objective(context)
         if not torch.isfinite(loss):
             raise TrainingError(
                 f"the loss is {loss.item()} in epoch {self.current_epoch + 1}, batch {batch_idx + 1}; the last good "
                 "checkpoint is kept; train anew with a lower training.learning_rate"
             )
-        return loss
-
-    def _contrast(self, spectra: Tensor, structures: Tensor, batch: TrainingBatch) -> Tensor:
-        """Return the loss of vectors that need not be of unit length."""
-        unit = functional.normalize(structures, dim=1)
-        vectors = ContrastiveBatch(
-            spectra=functional.normalize(spectra, dim=1),
-            structures=unit[: batch.n_molecules],
-            negatives=unit[batch.n_molecules :],
-            owner=batch.owner,
-        )
-        loss: Tensor = self.loss(vectors, self._temperature(), settings=self.loss_settings)
         return loss
 
     def _temperature(self) -> Tensor:
@@ -95,8 +84,8 @@ class ContrastiveModule(lightning.LightningModule):
         return temperature
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Return AdamW that decays weight matrices only."""
-        parameters = [p for p in self.model.parameters() if p.requires_grad]
+        """Return AdamW that decays weight matrices only; the terms' own weights learn like the model's."""
+        parameters = [p for part in (self.model, self.objective) for p in part.parameters() if p.requires_grad]
         groups: list[dict[str, Any]] = [
             {"params": [p for p in parameters if p.ndim > 1], "weight_decay": self.settings.weight_decay},
             {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
@@ -137,15 +126,6 @@ class ContrastiveModule(lightning.LightningModule):
 
 def _step_seed(*numbers: int) -> int:
     return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> np.uint64(1))
-
-
-def _loss(config: LossConfig) -> tuple[Any, LossSettings]:
-    if config.name not in LOSSES:
-        raise ConfigError(f"loss.name: unknown loss {config.name!r}; expected one of {', '.join(LOSSES)}")
-    settings = LossSettings(
-        label_smoothing=config.label_smoothing, negatives=config.negatives, structure_weight=config.structure_weight
-    )
-    return LOSSES[config.name], settings
 
 
 def parameter_count(model: nn.Module) -> int:
