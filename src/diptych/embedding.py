@@ -46,8 +46,8 @@ class JointEmbedding(nn.Module):
     config
         ``spectrum`` and ``structure`` (name and options of each tower), ``ions`` (options of the ion table that both
         share; None leaves it out) and ``embedding_dim``; ``projection`` (``hidden_dim``, ``dim``; None or absent leaves
-        it out) and ``retrieval`` (``"before"`` or ``"after"`` it: which vectors are encoded); ``interaction`` (options of
-        the late interaction of peaks and fragments; None or absent leaves it out).
+        it out) and ``retrieval`` (``"before"`` or ``"after"`` it: which vectors are encoded); ``interaction``, likewise,
+        has the options of the late interaction of peaks and fragments.
     temperature
         Of the contrastive loss, at the start.
     name
