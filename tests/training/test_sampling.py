@@ -199,3 +199,15 @@ def test_batches_of_neighbours_hold_every_molecule_once():
         assert len(plan.molecules) == 2
     plans = sampler(batches="mass", keys=masses).epoch(1)
     assert sorted(np.concatenate([plan.molecules for plan in plans]).tolist()) == [0, 1, 2, 3]
+
+
+def test_negatives_may_start_late():
+    share = HardShare(n_epochs=10, from_share=0.75)
+    assert [share.at(epoch) for epoch in range(10)] == [0.0] * 7 + [1.0] * 3
+    s = sampler(n_negatives=2, batch_size=1, hard_share=HardShare(n_epochs=4, from_share=0.5))
+    assert [sum(len(plan.negatives) for plan in s.epoch(number)) > 0 for number in range(4)] == [
+        False,
+        False,
+        True,
+        True,
+    ]

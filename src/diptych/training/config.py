@@ -31,6 +31,9 @@ class ModelConfig:
         ``hidden_dim`` and ``dim`` of a head on each tower, behind which the loss is taken; absent, there is none.
     retrieval
         Whether the model encodes vectors ``"before"`` or ``"after"`` the projection.
+    interaction
+        Options of the late interaction of peaks and fragments; None, where the section is absent, leaves it out. Its
+        loss is the term ``fragments``.
     """
 
     spectrum: Mapping[str, Any] = field(default_factory=dict)
@@ -39,6 +42,7 @@ class ModelConfig:
     embedding_dim: int = setting(256, minimum=1)
     projection: Mapping[str, Any] | None = None
     retrieval: Literal["before", "after"] = "before"
+    interaction: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +60,8 @@ class LossConfig:
     label_smoothing
         Share of the target probability spread over all candidates of the softmax.
     negatives
-        Which hard negatives a spectrum sees: its molecule's ``"own"``, or those of the whole ``"batch"``.
+        Which hard negatives a spectrum sees: its molecule's ``"own"``, those of the whole ``"batch"``, or ``"none"``,
+        where they are drawn for a term alone.
     structure_weight
         Weight of the structure-to-spectrum direction; the other has the rest.
     block_weight
@@ -72,7 +77,7 @@ class LossConfig:
     temperature: float = setting(0.07, minimum=0.005, maximum=1.0)
     learn_temperature: bool = True
     label_smoothing: float = setting(0.0, minimum=0.0, maximum=0.5)
-    negatives: Literal["own", "batch"] = "own"
+    negatives: Literal["own", "batch", "none"] = "own"
     structure_weight: float = setting(0.5, minimum=0.0, maximum=1.0)
     block_weight: float = setting(0.0, minimum=0.0)
     weight: float = setting(1.0, minimum=0.0)
@@ -143,8 +148,9 @@ class ValidationConfig:
     patience
         Stop after so many validations without a better value; 0 never stops early.
     rerank
-        At the end, the first so many candidates by cosine are re-ranked by peaks and atoms, with the weight that ranks
-        the validation queries best, and so by the saved model; 0 leaves the cosine alone. Needs towers with tokens.
+        At the end, the first so many candidates by cosine are re-ranked by peaks and fragments, or peaks and atoms,
+        with the weight that ranks the validation queries best, and so by the saved model; 0 leaves the cosine alone.
+        Needs ``model.interaction``, or towers with tokens.
     calibration_from
         A model folder whose calibration is taken over where there is no validation fold to fit one on.
     """

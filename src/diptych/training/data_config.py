@@ -108,6 +108,8 @@ class NegativesConfig:
         How much more often similar structures of a list are drawn, exp(sharpness * similarity); 0 draws all alike.
     start_share, end_share
         Share of ``per_molecule`` that is drawn in the first epoch and in the last; linear in between.
+    from_share
+        Share of the epochs that pass before any negative is drawn, for a loss term that starts late.
     easy
         What takes the places that are left: ``"random"`` structures of all, or ``"none"``.
     refresh_every
@@ -128,6 +130,7 @@ class NegativesConfig:
     sharpness: float = setting(0.0, minimum=0.0)
     start_share: float = setting(1.0, minimum=0.0, maximum=1.0)
     end_share: float = setting(1.0, minimum=0.0, maximum=1.0)
+    from_share: float = setting(0.0, minimum=0.0, maximum=1.0)
     easy: Literal["none", "random"] = "none"
     refresh_every: int = setting(5, minimum=1)
     withhold: tuple[str, ...] = ()

@@ -48,6 +48,8 @@ def finish(config: RunConfig, folder: RunFolder, prepared: Prepared) -> Training
     """
     model = JointEmbedding.load(folder.model)
     validation = prepared.validation
+    if validation and config.validation.rerank:
+        model.metadata |= validation.reranking(model, recall=config.validation.rerank).to_metadata()
     metrics = validation.measure(model) if validation else {}
     blind_metrics = validation.measure_blind(model) if validation else {}
     model.metadata |= _metadata(config, prepared, metrics, blind_metrics) | _calibration(config, prepared, model)

@@ -27,6 +27,7 @@ from diptych.training.structures import (
 from diptych.training.unlabelled import read_unlabelled
 
 if TYPE_CHECKING:
+    from diptych.molecules.fragment_graphs import FragmentGraphs
     from diptych.molecules.parallel import Featuriser
     from diptych.molecules.structure import Structure
     from diptych.spectra.spectrum import Spectrum
@@ -48,6 +49,8 @@ class Prepared:
         Plans epochs over both.
     unlabelled
         Spectra without structures; empty where none are asked for.
+    graphs
+        Fragments of the table's structures; None unless the model scores by them.
     validation
         None where the configuration names no validation fold.
     digests
@@ -60,6 +63,7 @@ class Prepared:
     unlabelled: Sequence[Spectrum]
     validation: ValidationSet | None
     digests: Mapping[str, str]
+    graphs: FragmentGraphs | None = None
 
 
 def prepare(config: RunConfig, featuriser: Featuriser, *, report: Callable[[str], None]) -> Prepared:
@@ -153,7 +157,12 @@ def _sampler(config: RunConfig, corpus: Corpus, table: StructureTable, *, n_pool
         weights=_weights(config, corpus),
         batches=sampling.batches,
         keys=_keys(config, table, n_molecules=len(corpus.first_blocks)),
-        hard_share=HardShare(start=negatives.start_share, end=negatives.end_share, n_epochs=config.training.epochs),
+        hard_share=HardShare(
+            start=negatives.start_share,
+            end=negatives.end_share,
+            n_epochs=config.training.epochs,
+            from_share=negatives.from_share,
+        ),
         n_easy=len(table.structures) if negatives.easy == "random" else 0,
         n_pool=n_pool,
         n_unlabelled=sampling.unlabelled,

@@ -65,6 +65,8 @@ class HardShare:
         Share in the first epoch and in the last, in [0, 1]; it changes linearly in between.
     n_epochs
         Of the run.
+    from_share
+        Share of the epochs, in [0, 1), that pass before any hard negative is drawn.
 
     Examples
     --------
@@ -76,9 +78,12 @@ class HardShare:
     start: float = 1.0
     end: float = 1.0
     n_epochs: int = 1
+    from_share: float = 0.0
 
     def at(self, epoch: int) -> float:
         """Return the share of an epoch; epochs count from 0."""
+        if epoch < int(self.from_share * self.n_epochs):
+            return 0.0
         if self.n_epochs < 2:
             return self.end
         done = min(1.0, epoch / (self.n_epochs - 1))

@@ -10,12 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diptych.evaluation import evaluate
-from diptych.retrieval.rankers import EmbeddingRanker
+from diptych.retrieval.reranking import chosen_reranking, model_ranker
 
 if TYPE_CHECKING:
     from diptych.embedding import JointEmbedding
+    from diptych.encoders.fragment_interaction import FragmentInteraction
+    from diptych.encoders.tokens import TokenVectors
+    from diptych.molecules.fragment_graphs import FragmentGraphs
     from diptych.molecules.structure import Structure
     from diptych.ranking import Query
+    from diptych.retrieval.rankers import EmbeddingRanker
+    from diptych.retrieval.reranking import ReRanking, ReRankingRanker
     from diptych.spectra.spectrum import Spectrum
 
 
@@ -31,11 +36,14 @@ class PreparedEmbedding:
         Of all candidates, as the structure tower's featuriser makes them.
     row_of
         First block -> row of ``features``.
+    graphs
+        Fragments of all candidates, rows as in ``features``; None unless the model scores by them.
     """
 
     model: JointEmbedding
     features: Any
     row_of: Mapping[str, int]
+    graphs: FragmentGraphs | None = None
 
     @property
     def name(self) -> str:
@@ -46,10 +54,39 @@ class PreparedEmbedding:
         """Return unit vectors, float32 of shape (n, embedding_dim)."""
         return self.model.encode_spectra(spectra, blind=blind)
 
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """What is known of the model, how it re-ranks among it."""
+        return self.model.metadata
+
     def encode_structures(self, structures: Sequence[Structure]) -> NDArray[np.float32]:
         """Return unit vectors, float32 of shape (n, embedding_dim)."""
-        rows = np.array([self.row_of[structure.inchikey_first_block] for structure in structures], dtype=np.int64)
-        return self.model.encode_structure_features(self.features.take(rows))
+        return self.model.encode_structure_features(self._features_of(structures))
+
+    def encode_spectrum_tokens(self, spectra: Sequence[Spectrum], *, blind: bool = False) -> TokenVectors:
+        """Return unit vectors of peaks."""
+        return self.model.encode_spectrum_tokens(spectra, blind=blind)
+
+    def encode_structure_tokens(self, structures: Sequence[Structure]) -> TokenVectors:
+        """Return unit vectors of atoms."""
+        return self.model.encode_structure_feature_tokens(self._features_of(structures))
+
+    @property
+    def interaction(self) -> FragmentInteraction | None:
+        """The interaction of peaks and fragments, where the model has one."""
+        return self.model.interaction
+
+    def fragment_graphs(self, structures: Sequence[Structure]) -> FragmentGraphs:
+        """Return the fragments of structures."""
+        return (
+            self.model.fragment_graphs(structures) if self.graphs is None else self.graphs.take(self._rows(structures))
+        )
+
+    def _features_of(self, structures: Sequence[Structure]) -> Any:  # noqa: ANN401 - each tower's own
+        return self.features.take(self._rows(structures))
+
+    def _rows(self, structures: Sequence[Structure]) -> NDArray[np.int64]:
+        return np.array([self.row_of[structure.inchikey_first_block] for structure in structures], dtype=np.int64)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -66,12 +103,15 @@ class ValidationSet:
         First block -> row of ``features``.
     blind
         Whether the model is trained blind, and hence asked so.
+    graphs
+        Fragments of all candidates, rows as in ``features``; None unless the model scores by them.
     """
 
     queries: Sequence[Query]
     features: Any
     row_of: Mapping[str, int]
     blind: bool
+    graphs: FragmentGraphs | None = None
 
     def measure(self, model: JointEmbedding) -> dict[str, float]:
         """Return ``hit_rate@1``, ``hit_rate@5``, ``hit_rate@20`` and ``mrr``, averaged over spectra."""
@@ -88,9 +128,22 @@ class ValidationSet:
         pairs = [(s, query.candidates.positions[query.target]) for query, s in scored if np.isfinite(s).all()]
         return [scores for scores, _ in pairs], [position for _, position in pairs]
 
-    def _ranker(self, model: JointEmbedding, *, blind: bool) -> EmbeddingRanker:
-        prepared = PreparedEmbedding(model=model, features=self.features, row_of=self.row_of)
-        return EmbeddingRanker(prepared, blind=blind)
+    def reranking(self, model: JointEmbedding, *, recall: int) -> ReRanking:
+        """Return the re-ranking by peaks and atoms whose weight ranks these queries best.
+
+        Raises
+        ------
+        ConfigError
+            A tower returns no vectors of peaks or atoms.
+        """
+        return chosen_reranking(self._prepared(model), self.queries, recall=recall, blind=self.blind)
+
+    def _prepared(self, model: JointEmbedding) -> PreparedEmbedding:
+        return PreparedEmbedding(model=model, features=self.features, row_of=self.row_of, graphs=self.graphs)
+
+    def _ranker(self, model: JointEmbedding, *, blind: bool) -> EmbeddingRanker | ReRankingRanker:
+        ranker = model_ranker(self._prepared(model))
+        return ranker.blinded() if blind else ranker
 
     def _measure(self, model: JointEmbedding, *, blind: bool) -> dict[str, float]:
         evaluation = evaluate(self._ranker(model, blind=blind), self.queries, n_bootstrap=0)

@@ -65,13 +65,14 @@ class LossSettings:
     label_smoothing
         Share epsilon of the target probability that is spread evenly over all entries of the softmax.
     negatives
-        Which hard negatives a spectrum sees: its ``"own"``, or all of the ``"batch"``.
+        Which hard negatives a spectrum sees: its ``"own"``, all of the ``"batch"``, or ``"none"``, where they are drawn
+        for a term alone.
     structure_weight
         Weight of the structure-to-spectrum direction.
     """
 
     label_smoothing: float = 0.0
-    negatives: Literal["own", "batch"] = "own"
+    negatives: Literal["own", "batch", "none"] = "own"
     structure_weight: float = 0.5
 
 
@@ -121,8 +122,10 @@ def own_logits(batch: ContrastiveBatch, temperature: Tensor) -> Tensor:
     return logits.masked_fill(again, -torch.inf)
 
 
-def hard_logits(batch: ContrastiveBatch, temperature: Tensor, *, scope: Literal["own", "batch"]) -> Tensor:
+def hard_logits(batch: ContrastiveBatch, temperature: Tensor, *, scope: Literal["own", "batch", "none"]) -> Tensor:
     """Return <x_i, y_h> / T, of shape (n_spectra, n_negatives), minus infinity for negatives that i does not see."""
+    if scope == "none":
+        return batch.spectra.new_empty(len(batch.spectra), 0)
     hard = batch.spectra @ batch.negatives.T / temperature
     if scope == "batch":
         return hard
