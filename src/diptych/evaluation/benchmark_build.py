@@ -1,0 +1,204 @@
+"""How a benchmark is frozen: from a dataset with folds and a table of structures, or from MassSpecGym's files."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from diptych.data.candidate_files import read_candidate_file
+from diptych.data.columns import FOLD_PREFIX
+from diptych.data.dataset import Dataset, read_dataset, read_without_peaks
+from diptych.data.tables import read_columns
+from diptych.errors import EvaluationError
+from diptych.evaluation.benchmark_folder import Benchmark, FoldRow, freeze
+from diptych.evaluation.known import KnownSpectra
+from diptych.evaluation.lists import queries_from_lists
+from diptych.evaluation.measured_lists import LIST_KINDS, ListKind, candidate_tables, draw_lists, with_known_mass
+from diptych.spectra.readers import read_spectra
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchmarkSettings:
+    """What is asked, and among what.
+
+    Attributes
+    ----------
+    asked
+        Folds that are asked.
+    lists
+        Kinds of lists, see `draw_lists`.
+    ppm, at_most, seed
+        Half width of the mass window, longest list, and what decides drawing and order.
+    """
+
+    asked: tuple[str, ...] = ("test",)
+    lists: tuple[ListKind, ...] = ("formula",)
+    ppm: float = 10.0
+    at_most: int = 256
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        unknown = [kind for kind in self.lists if kind not in LIST_KINDS]
+        if unknown or not self.lists or not self.asked:
+            raise EvaluationError(
+                f"benchmark of lists {', '.join(self.lists) or 'none'} and folds {', '.join(self.asked) or 'none'}; "
+                f"expected some folds and some of {', '.join(LIST_KINDS)}"
+            )
+
+
+def build_benchmark(
+    dataset: Path,
+    folder: Path,
+    *,
+    folds: Sequence[str] | None = None,
+    fold_column: str = "scaffold",
+    structures: Path | None = None,
+    settings: BenchmarkSettings | None = None,
+) -> Benchmark:
+    """Freeze a benchmark of a dataset and return it.
+
+    Parameters
+    ----------
+    dataset
+        A dataset file.
+    folder
+        Where to.
+    folds
+        Fold of each spectrum of the dataset, as `generalisation` makes them; None for those of ``fold_column``.
+    fold_column
+        Name of a split of the dataset ("scaffold"); with ``folds``, what the README calls them.
+    structures
+        Table with ``inchikey_first_block``, ``smiles`` and ``formula`` to draw lists from, beside the dataset's own
+        molecules.
+    settings
+        What is asked.
+
+    Raises
+    ------
+    EvaluationError
+        No spectrum is of an asked fold, or there is not one fold for each spectrum.
+    DatasetError
+        A file is missing or damaged, or lacks the split.
+    """
+    chosen = settings or BenchmarkSettings()
+    rows = read_without_peaks(dataset)
+    by_row = list(rows.column(FOLD_PREFIX + fold_column)) if folds is None else list(folds)
+    if len(by_row) != len(rows):
+        raise EvaluationError(f"{len(by_row)} folds for {len(rows)} spectra of {dataset}; expected one for each")
+    wanted = [row for row, fold in enumerate(by_row) if fold in chosen.asked]
+    if not wanted:
+        raise EvaluationError(
+            f"{dataset}: no spectrum is of the folds {', '.join(chosen.asked)} of {fold_column}; it has "
+            f"{', '.join(sorted(map(str, set(by_row))))}"
+        )
+    known = KnownSpectra.from_annotated(read_dataset(dataset).take(wanted))
+    others, n_without_mass = with_known_mass(() if structures is None else _structure_rows(structures))
+    lists = _draw(known, rows, others, settings=chosen)
+    return freeze(
+        folder,
+        known=known,
+        folds=_fold_rows(rows, by_row),
+        questions={kind: queries_from_lists(known, drawn, seed=chosen.seed) for kind, drawn in lists.items()},
+        description={
+            "source": dataset.name,
+            "folds_by": fold_column,
+            "structures": None if structures is None else structures.name,
+            "structures_sha256": None if structures is None else _sha256(structures),
+            "structures_without_mass": n_without_mass,
+            "settings": asdict(chosen),
+        },
+    )
+
+
+def build_massspecgym(
+    spectra: Path, folder: Path, *, candidates: Mapping[str, Path], asked: Sequence[str] = ("test",), seed: int = 0
+) -> Benchmark:
+    """Freeze MassSpecGym, of any version, from its table of spectra and its files of lists, and return it.
+
+    Parameters
+    ----------
+    spectra
+        Its table (TSV, with a column ``fold``) or MGF.
+    folder
+        Where to.
+    candidates
+        Kind of list (``formula``, ``mass``) -> JSON file {target SMILES: [SMILES, ...]}.
+    asked
+        Folds that are asked; a file without folds is asked whole, as ``test``.
+    seed
+        Of the order of the lists.
+
+    Raises
+    ------
+    EvaluationError
+        No spectrum is of an asked fold, or no list belongs to one.
+    """
+    problems: list[Exception] = []
+    every = KnownSpectra.from_metadata(read_spectra(spectra, on_problem=problems.append))
+    named = [item for item in every.spectra if item.structure is not None]
+    folds = [item.spectrum.metadata.get("fold") or asked[0] for item in named]
+    known = replace(
+        every,
+        spectra=tuple(item for item, fold in zip(named, folds, strict=True) if fold in asked),
+        n_without_structure=every.n_without_structure + len(every.spectra) - len(named),
+    )
+    if not known.spectra:
+        raise EvaluationError(
+            f"{spectra}: none of {len(named)} spectra with a structure is of the folds {', '.join(asked)}; it has "
+            f"{', '.join(sorted(set(folds))) or 'none'}"
+        )
+    rows = [
+        FoldRow(
+            item.spectrum.identifier,
+            item.target,
+            item.structure.smiles,
+            item.structure.formula,
+            item.spectrum.adduct.name if item.spectrum.adduct else "",
+            fold,
+        )
+        for item, fold in zip(named, folds, strict=True)
+        if item.structure is not None
+    ]
+    lists = {kind: read_candidate_file(path) for kind, path in candidates.items()}
+    return freeze(
+        folder,
+        known=known,
+        folds=rows,
+        questions={kind: queries_from_lists(known, listed, seed=seed) for kind, listed in lists.items()},
+        description={
+            "source": spectra.name,
+            "source_sha256": _sha256(spectra),
+            "folds_by": "the file's own",
+            "candidates_sha256": {kind: _sha256(path) for kind, path in candidates.items()},
+            "unreadable_spectra": len(problems),
+            "settings": {"asked": list(asked), "seed": seed},
+        },
+    )
+
+
+def _structure_rows(path: Path) -> Iterator[tuple[str, str, str]]:
+    rows = read_columns(path, ("inchikey_first_block", "smiles", "formula"))
+    return ((block, smiles, formula) for block, smiles, formula in rows)
+
+
+def _draw(
+    known: KnownSpectra, rows: Dataset, others: Iterable[tuple[str, str, str]], *, settings: BenchmarkSettings
+) -> dict[str, dict[str, list[str]]]:
+    tables = candidate_tables(rows.structures(), others)
+    targets = sorted({item.target for item in known.spectra})
+    how: dict[str, Any] = {"ppm": settings.ppm, "at_most": settings.at_most, "seed": settings.seed}
+    return {kind: draw_lists(targets, tables, kind=kind, **how) for kind in settings.lists}
+
+
+def _fold_rows(rows: Dataset, folds: Sequence[str]) -> list[FoldRow]:
+    names = ("identifier", "inchikey_first_block", "smiles", "formula", "adduct")
+    columns = [[str(value or "") for value in rows.column(name)] for name in names]
+    return [FoldRow(*values) for values in zip(*columns, map(str, folds), strict=True)]
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,336 @@
+"""A frozen benchmark: queries, candidate lists and folds in a small folder, with a digest of its content.
+
+::
+
+    benchmark.json       format version, digest, how it was built, counts
+    README.md            the same for people, with the denominators
+    queries.parquet      the spectra that are asked, as a dataset
+    lists_<kind>.parquet one row per candidate: key of the list, structure; the order is the order that is asked
+    folds.tsv.xz         accession, first block, SMILES, formula, adduct and fold of every spectrum of the source
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import lzma
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from diptych.data.annotated import AnnotatedSpectrum
+from diptych.data.columns import rows_to_batch
+from diptych.data.dataset import read_dataset
+from diptych.data.tables import read_columns
+from diptych.errors import DatasetError, EvaluationError
+from diptych.evaluation.benchmark_readme import readme_of
+from diptych.evaluation.known import KnownSpectra
+from diptych.evaluation.lists import Questions
+from diptych.files import replacing_folder
+from diptych.molecules.structure import Structure
+from diptych.ranking.query import CandidateList, Query
+
+if TYPE_CHECKING:
+    from diptych.data.dataset import Dataset
+
+FORMAT_VERSION = 1
+_DESCRIPTION, _QUERIES, _FOLDS, _README = "benchmark.json", "queries.parquet", "folds.tsv.xz", "README.md"
+_FOLD_COLUMNS = ("accession", "inchikey_first_block", "smiles", "formula", "adduct", "fold")
+_LIST_COLUMNS = ("key", "smiles", "inchikey", "formula", "exact_mass")
+
+
+class FoldRow(NamedTuple):
+    """One spectrum of the source and its fold."""
+
+    accession: str
+    first_block: str
+    smiles: str
+    formula: str
+    adduct: str
+    fold: str
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Benchmark:
+    """A frozen benchmark.
+
+    Attributes
+    ----------
+    folder
+        Where it lives.
+    description
+        Content of ``benchmark.json``.
+    folds
+        Fold of every spectrum of the source; the queries are of those that are asked.
+    known
+        The spectra to ask, in the order of the file.
+    lists
+        Kind -> first block of the target -> its candidates.
+    """
+
+    folder: Path
+    description: Mapping[str, Any]
+    folds: tuple[FoldRow, ...]
+    known: KnownSpectra
+    lists: Mapping[str, Mapping[str, CandidateList]]
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Return the benchmark of a folder, its content held against the digest.
+
+        Raises
+        ------
+        EvaluationError
+            A file is missing or damaged, of another format version, or its content is not what was frozen.
+        """
+        description = _read_description(folder)
+        try:
+            known = KnownSpectra.from_annotated(read_dataset(folder / _QUERIES))
+            lists = {kind: _read_lists(folder / _list_file(kind)) for kind in description["lists"]}
+            folds = tuple(FoldRow(*row) for row in read_columns(folder / _FOLDS, _FOLD_COLUMNS))
+        except (DatasetError, OSError, pa.ArrowException, KeyError, ValueError) as error:
+            raise EvaluationError(f"{folder}: cannot be read as a benchmark: {error}") from error
+        found = _digest(known, lists, folds)
+        if found != description["digest"]:
+            raise EvaluationError(
+                f"{folder}: its content has the digest {found[:12]}; expected {str(description['digest'])[:12]}, as "
+                "benchmark.json says: a file was changed"
+            )
+        return cls(folder=folder, description=description, folds=folds, known=known, lists=lists)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of queries, lists and folds, in hexadecimal."""
+        return str(self.description["digest"])
+
+    @cached_property
+    def fold_of(self) -> dict[str, str]:
+        """Accession -> fold."""
+        return {row.accession: row.fold for row in self.folds}
+
+    def asked(self, fold: str) -> KnownSpectra:
+        """Return the spectra to ask of one fold.
+
+        Raises
+        ------
+        EvaluationError
+            The benchmark asks none of that fold.
+        """
+        kept = tuple(item for item in self.known.spectra if self.fold_of.get(item.spectrum.identifier) == fold)
+        if not kept:
+            asked = Counter(self.fold_of.get(item.spectrum.identifier, "") for item in self.known.spectra)
+            raise EvaluationError(f"{self.folder}: asks no spectrum of fold {fold!r}; it asks {dict(asked)}")
+        return KnownSpectra(spectra=kept)
+
+    def questions(self, kind: str, *, fold: str = "test") -> Questions:
+        """Return the queries of one fold with one kind of lists.
+
+        Raises
+        ------
+        EvaluationError
+            The benchmark has no lists of that kind, or asks none of that fold.
+        """
+        if kind not in self.lists:
+            raise EvaluationError(f"{self.folder}: no lists {kind!r}; it has {', '.join(self.lists)}")
+        empty = CandidateList(structures=())
+        lists = self.lists[kind]
+        known = self.asked(fold)
+        return Questions(
+            queries=tuple(
+                Query(
+                    identifier=item.spectrum.identifier,
+                    spectrum=item.spectrum,
+                    target=item.target,
+                    candidates=lists.get(item.target, empty),
+                )
+                for item in known.spectra
+            ),
+            provenance={
+                "benchmark": self.folder.name,
+                "benchmark_digest": self.digest,
+                "lists": kind,
+                "fold": fold,
+                "spectra_without_list": sum(item.target not in lists for item in known.spectra),
+            },
+        )
+
+    def training(self, dataset: Dataset, *, fold: str = "train") -> list[AnnotatedSpectrum]:
+        """Return the spectra of a dataset that are of the training fold.
+
+        Raises
+        ------
+        EvaluationError
+            The dataset holds none of them.
+        """
+        identifiers = dataset.column("identifier")
+        rows = [row for row, name in enumerate(identifiers) if self.fold_of.get(str(name)) == fold]
+        if not rows:
+            raise EvaluationError(
+                f"{self.folder}: the dataset holds no spectrum of its fold {fold!r}; expected the dataset that it was "
+                f"built of, {self.description.get('source', 'unknown')}"
+            )
+        return list(dataset.take(rows))
+
+
+def freeze(
+    folder: Path,
+    *,
+    known: KnownSpectra,
+    folds: Sequence[FoldRow],
+    questions: Mapping[str, Questions],
+    description: Mapping[str, Any],
+) -> Benchmark:
+    """Write a benchmark and return it as it is read again.
+
+    Parameters
+    ----------
+    folder
+        Is replaced, whole or not at all.
+    known
+        The spectra to ask, all with a structure.
+    folds
+        Of every spectrum of the source.
+    questions
+        Kind of list -> queries of ``known`` in their order.
+    description
+        How it was built.
+
+    Raises
+    ------
+    OutputError
+        It cannot be written.
+    """
+    lists = {kind: _lists_of(asked) for kind, asked in questions.items()}
+    said = {
+        "format_version": FORMAT_VERSION,
+        "digest": _digest(known, lists, folds),
+        **description,
+        "folds": dict(sorted(Counter(row.fold for row in folds).items())),
+        "queries": len(known.spectra),
+        "query_molecules": len({item.target for item in known.spectra}),
+        "spectra_without_structure": known.n_without_structure,
+        "spectra_not_ms2": known.n_not_ms2,
+        "lists": {kind: _counts(asked) for kind, asked in questions.items()},
+    }
+    with replacing_folder(folder) as temporary:
+        _write_queries(known, temporary / _QUERIES)
+        for kind, by_key in lists.items():
+            pq.write_table(_list_table(by_key), temporary / _list_file(kind), compression="zstd")
+        (temporary / _FOLDS).write_bytes(lzma.compress(_fold_text(folds).encode()))
+        (temporary / _DESCRIPTION).write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
+        (temporary / _README).write_text(readme_of(folder.name, said), encoding="utf-8")
+    return Benchmark.load(folder)
+
+
+def _list_file(kind: str) -> str:
+    return f"lists_{kind}.parquet"
+
+
+def _read_description(folder: Path) -> dict[str, Any]:
+    path = folder / _DESCRIPTION
+    try:
+        description = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise EvaluationError(
+            f"{path}: cannot be read: {error}; expected a benchmark of 'diptych benchmark build'"
+        ) from (error)
+    if not isinstance(description, dict) or description.get("format_version") != FORMAT_VERSION:
+        raise EvaluationError(f"{path}: no benchmark of format version {FORMAT_VERSION}")
+    if not {"digest", "lists"} <= description.keys():
+        raise EvaluationError(f"{path}: lacks the digest or the lists of a benchmark")
+    return description
+
+
+def _counts(questions: Questions) -> dict[str, Any]:
+    by_target = {query.target: query.candidates for query in questions.queries}
+    lengths = sorted(candidates.n_candidates for candidates in by_target.values())
+    return {
+        **questions.provenance,
+        "lists": len(by_target),
+        "mean_length": sum(lengths) / max(len(lengths), 1),
+        "median_length": lengths[len(lengths) // 2] if lengths else 0,
+        "queries_without_candidates": sum(query.candidates.n_candidates == 0 for query in questions.queries),
+        "queries_with_one_candidate": sum(query.candidates.n_candidates == 1 for query in questions.queries),
+        "targets_missing_from_their_list": sum(
+            query.target not in query.candidates.positions for query in questions.queries
+        ),
+        "duplicate_candidates_removed": sum(candidates.n_duplicates for candidates in by_target.values()),
+        "unparsed_candidates": sum(len(candidates.unparsed) for candidates in by_target.values()),
+    }
+
+
+def _lists_of(questions: Questions) -> dict[str, CandidateList]:
+    return {query.target: query.candidates for query in questions.queries if query.candidates.n_candidates}
+
+
+def _write_queries(known: KnownSpectra, path: Path) -> None:
+    examples = [
+        AnnotatedSpectrum(
+            spectrum=item.spectrum, structure=item.structure, licence=item.spectrum.metadata.get("license", "")
+        )
+        for item in known.spectra
+        if item.structure is not None
+    ]
+    pq.write_table(pa.Table.from_batches([rows_to_batch(examples)]), path, compression="zstd")
+
+
+def _list_table(lists: Mapping[str, CandidateList]) -> pa.Table:
+    rows = [row for key, candidates in lists.items() for row in _list_rows(key, candidates)]
+    kinds = (pa.string(), pa.string(), pa.string(), pa.string(), pa.float64())
+    columns = list(zip(*rows, strict=True)) or [()] * len(kinds)
+    return pa.table(
+        {name: pa.array(values, kind) for name, values, kind in zip(_LIST_COLUMNS, columns, kinds, strict=True)}
+    )
+
+
+def _list_rows(key: str, candidates: CandidateList) -> list[tuple[str, str, str, str, float]]:
+    """Return the structures, then what could not be parsed: SMILES without an InChIKey."""
+    return [
+        *((key, s.smiles, s.inchikey, s.formula, s.exact_mass) for s in candidates.structures),
+        *((key, text, "", "", 0.0) for text in candidates.unparsed),
+    ]
+
+
+def _read_lists(path: Path) -> dict[str, CandidateList]:
+    columns = pq.read_table(path, columns=list(_LIST_COLUMNS)).to_pydict()
+    structures: dict[str, list[Structure]] = {}
+    unparsed: dict[str, list[str]] = {}
+    for key, smiles, inchikey, formula, mass in zip(*(columns[name] for name in _LIST_COLUMNS), strict=True):
+        structures.setdefault(key, [])
+        if inchikey:
+            structures[key].append(Structure(smiles=smiles, inchikey=inchikey, formula=formula, exact_mass=mass))
+        else:
+            unparsed.setdefault(key, []).append(smiles)
+    return {
+        key: CandidateList(structures=tuple(listed), unparsed=tuple(unparsed.get(key, ())))
+        for key, listed in structures.items()
+    }
+
+
+def _fold_text(folds: Sequence[FoldRow]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, delimiter="\t", lineterminator="\n")
+    writer.writerow(_FOLD_COLUMNS)
+    writer.writerows(folds)
+    return text.getvalue()
+
+
+def _digest(known: KnownSpectra, lists: Mapping[str, Mapping[str, CandidateList]], folds: Sequence[FoldRow]) -> str:
+    digest = hashlib.sha256()
+    for item in known.spectra:
+        digest.update(f"{item.spectrum.identifier}\t{item.target}\t{item.spectrum.precursor_mz!r}\n".encode())
+        digest.update(item.spectrum.mz.tobytes() + item.spectrum.intensity.tobytes())
+    for kind in sorted(lists):
+        for key in sorted(lists[kind]):
+            rows = (row[:3] for row in _list_rows(key, lists[kind][key]))
+            digest.update(f"{kind}\n{chr(10).join(map(repr, rows))}\n".encode())
+    digest.update(_fold_text(folds).encode())
+    return digest.hexdigest()

@@ -1,0 +1,181 @@
+"""Rankers asked on a benchmark: a report for each, with every query and every score, and one table of them all."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diptych.errors import EvaluationError
+from diptych.evaluation.evaluation import Evaluation, MetricValue, evaluate
+from diptych.evaluation.results import QueryResults
+from diptych.evaluation.results_metadata import spectrum_columns
+from diptych.evaluation.results_scores import CandidateScores
+from diptych.evaluation.score_tables import ScoreTableRanker
+from diptych.files import replacing
+
+if TYPE_CHECKING:
+    from diptych.evaluation.lists import Questions
+    from diptych.ranking.query import Query
+    from diptych.ranking.ranking import Ranker
+
+REPORT = "report.json"
+_METRICS = ("hit_rate@1", "hit_rate@5", "hit_rate@20", "mrr")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSettings:
+    """How answers are judged.
+
+    Attributes
+    ----------
+    n_bootstrap, seed
+        Of the intervals over molecules.
+    min_list_length
+        Queries with shorter lists are left out, and counted.
+    """
+
+    n_bootstrap: int = 2000
+    seed: int = 0
+    min_list_length: int = 0
+
+
+@dataclass(frozen=True)
+class _Answered:
+    """Scores that a ranker has given already, so that none is asked twice."""
+
+    name: str
+    scores: Sequence[NDArray[np.floating]]
+
+    def score(self, _: Sequence[Query]) -> list[NDArray[np.floating]]:
+        return list(self.scores)
+
+
+def run_benchmark(
+    rankers: Sequence[Ranker],
+    questions: Questions,
+    *,
+    settings: RunSettings | None = None,
+    provenance: Mapping[str, Any] | None = None,
+) -> list[Evaluation]:
+    """Return the evaluation of each ranker, with all its scores; the first has the others as its controls.
+
+    Parameters
+    ----------
+    rankers
+        With distinct names.
+    questions
+        What is asked.
+    settings
+        How it is judged.
+    provenance
+        Added to what is recorded.
+
+    Raises
+    ------
+    EvaluationError
+        There is no ranker or no query, two rankers have one name, or one gave scores of a wrong shape.
+    """
+    chosen = settings or RunSettings()
+    names = [ranker.name for ranker in rankers]
+    if not names or len(set(names)) < len(names):
+        raise EvaluationError(f"rankers {', '.join(names) or 'none'}; expected some, with distinct names")
+    kept = [query for query in questions.queries if query.candidates.n_candidates >= chosen.min_list_length]
+    answered, said = [], []
+    for ranker in rankers:
+        started = time.perf_counter()
+        answered.append(_Answered(ranker.name, ranker.score(kept)))
+        said.append({"seconds": round(time.perf_counter() - started, 2), **_table_counts(ranker, kept)})
+    how: dict[str, Any] = {"n_bootstrap": chosen.n_bootstrap, "seed": chosen.seed}
+    evaluations = []
+    for i, ranker in enumerate(answered):
+        evaluation = evaluate(
+            ranker,
+            kept,
+            controls=answered[1:] if i == 0 else (),
+            provenance={**questions.provenance, **(provenance or {}), **said[i]},
+            **how,
+        )
+        evaluations.append(_with_scores(evaluation, kept, ranker, n_left_out=len(questions.queries) - len(kept)))
+    return evaluations
+
+
+def _table_counts(ranker: Ranker, queries: Sequence[Query]) -> dict[str, int]:
+    return ranker.counts(queries) if isinstance(ranker, ScoreTableRanker) else {}
+
+
+def _with_scores(evaluation: Evaluation, queries: Sequence[Query], ranker: _Answered, *, n_left_out: int) -> Evaluation:
+    details = QueryResults.of_scores(queries, ranker.scores).with_metadata(
+        spectrum_columns([query.spectrum for query in queries])
+    )
+    counts = {**evaluation.provenance["counts"], "queries_left_out_for_short_lists": n_left_out}
+    return replace(
+        evaluation,
+        details=details,
+        candidate_scores=CandidateScores.of(queries, ranker.scores),
+        provenance={**evaluation.provenance, "counts": counts},
+    )
+
+
+def save_run(evaluations: Sequence[Evaluation], folder: Path) -> list[Path]:
+    """Write the reports to a folder and return their paths: ``report.json``, then ``<name>.json`` of the other rankers.
+
+    Beside each stand its per-query results (``.ranks.tsv``) and its scores (``.scores.parquet``); ``summary.json`` and
+    ``summary.md`` hold the metrics of all.
+
+    Raises
+    ------
+    OutputError
+        A file cannot be written.
+    """
+    paths = [folder / REPORT, *(folder / f"{evaluation.model}.json" for evaluation in evaluations[1:])]
+    for evaluation, path in zip(evaluations, paths, strict=True):
+        evaluation.save(path)
+    with replacing(folder / "summary.json") as temporary:
+        temporary.write_text(json.dumps(summary(evaluations), indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    with replacing(folder / "summary.md") as temporary:
+        temporary.write_text("\n".join(summary_lines(evaluations)) + "\n", encoding="utf-8")
+    return paths
+
+
+def summary(evaluations: Sequence[Evaluation]) -> dict[str, Any]:
+    """Return the metrics of each ranker by name, as JSON-able data; an interval that is unknown is None."""
+    return {evaluation.model: evaluation.to_report()["metrics"] for evaluation in evaluations}
+
+
+def summary_lines(evaluations: Sequence[Evaluation]) -> list[str]:
+    """Return a Markdown table of the metrics of each ranker, in %, with 95 % intervals over molecules."""
+    first = evaluations[0]
+    return [
+        f"{len(first.queries):,} queries of {first.n_molecules:,} molecules, lists of "
+        f"{first.list_lengths.mean():.0f} on average. % by spectrum, 95 % interval over molecules, ties against the "
+        "target.",
+        "",
+        "| ranker | @1 | @5 | @20 | MRR | @1 by molecule | seconds |",
+        "|---|---|---|---|---|---|---|",
+        *(_line(evaluation) for evaluation in evaluations),
+    ]
+
+
+def _line(evaluation: Evaluation) -> str:
+    values = [evaluation.metrics[name] for name in _METRICS]
+    seconds = evaluation.provenance.get("seconds")
+    cells = [
+        evaluation.model,
+        *map(metric_cell, values),
+        f"{100 * values[0].molecule:.1f}",
+        "" if seconds is None else f"{seconds:.1f}",
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def metric_cell(value: MetricValue) -> str:
+    """Return a metric in %, with its interval where there is one: ``28.1 (23.6 to 33.5)``."""
+    shown = f"{100 * value.spectrum:.1f}"
+    return shown if np.isnan(value.low) else f"{shown} ({100 * value.low:.1f} to {100 * value.high:.1f})"

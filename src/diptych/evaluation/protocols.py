@@ -1,0 +1,172 @@
+"""Protocols without candidate lists, each with its table: library search, and re-identification by a few spectra."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diptych.evaluation.few_shot import few_shot
+from diptych.evaluation.library_search import SearchableSpectra
+from diptych.evaluation.repeated_search import repeated_search
+from diptych.ranking.peak_features import PeakVocabulary
+
+if TYPE_CHECKING:
+    from diptych.ranking.spectrum_scorers import SpectrumScorer
+    from diptych.spectra.spectrum import Spectrum
+
+SEARCH_KS = (1, 5, 10)
+
+
+def search_scorers(names: Sequence[str]) -> list[SpectrumScorer]:
+    """Return spectrum scorers by name.
+
+    Raises
+    ------
+    EvaluationError
+        There is no such scorer.
+    """
+    from diptych.errors import EvaluationError
+    from diptych.ranking.modified_cosine import ModifiedCosineScorer
+    from diptych.ranking.peak_matching import CosineScorer, SpectralEntropyScorer
+    from diptych.ranking.spectrum_scorers import BinnedCosineScorer, PrecursorScorer
+
+    scorers: list[SpectrumScorer] = [
+        PrecursorScorer(),
+        BinnedCosineScorer(),
+        CosineScorer(),
+        ModifiedCosineScorer(),
+        SpectralEntropyScorer(),
+    ]
+    by_name = {scorer.name: scorer for scorer in scorers}
+    unknown = [name for name in names if name not in by_name]
+    if unknown:
+        raise EvaluationError(f"no spectrum scorer {unknown[0]!r}; expected one of {', '.join(by_name)}")
+    return [by_name[name] for name in names]
+
+
+def library_search_table(
+    scorers: Sequence[SpectrumScorer],
+    spectra: SearchableSpectra,
+    *,
+    rows: NDArray[np.int64] | None = None,
+    n_splits: int = 10,
+    seed: int = 0,
+) -> list[dict[str, Any]]:
+    """Return hit rates of library search over repeated splits, one row per scorer and form.
+
+    Parameters
+    ----------
+    scorers
+        Who is asked.
+    spectra
+        Queries and references.
+    rows
+        Of the spectra that may be queries; None for all.
+    n_splits, seed
+        How often, and from where, one replicate of each molecule and adduct is drawn as the query.
+
+    Returns
+    -------
+    list of dicts
+        ``scorer``, ``form``, ``n_queries`` (mean of the splits), for every k ``hit_rate@k`` with ``mean`` and
+        ``deviation`` (None where unknown), and the ``counts`` of the first split.
+    """
+    table = []
+    for scorer in scorers:
+        for found in repeated_search(scorer, spectra, rows=rows, n_splits=n_splits, seed=seed):
+            rates = {k: found.hit_rate_at(k) for k in SEARCH_KS}
+            table.append(
+                {
+                    "scorer": scorer.name,
+                    "form": found.form.name,
+                    "n_queries": rates[1].n_queries,
+                    **{
+                        f"hit_rate@{k}": {"mean": _known(rate.mean), "deviation": _known(rate.deviation)}
+                        for k, rate in rates.items()
+                    },
+                    "counts": dict(found.splits[0].counts),
+                }
+            )
+    return table
+
+
+def few_shot_table(
+    vectors: Mapping[str, NDArray[np.floating]],
+    molecules: Sequence[str],
+    *,
+    shapes: Sequence[tuple[int, int]] = ((5, 1), (5, 5), (20, 1), (20, 5)),
+    n_episodes: int = 2000,
+    n_bootstrap: int = 2000,
+    seed: int = 0,
+) -> list[dict[str, Any]]:
+    """Return the accuracy of N-way K-shot re-identification, one row per method and shape, all of the same episodes.
+
+    Parameters
+    ----------
+    vectors
+        Method -> vectors of shape (n_spectra, dim). A spectrum to which any method gives no vector (NaN, or of length
+        0) is left out for all, and counted.
+    molecules
+        First block of each spectrum.
+    shapes
+        (N, K) pairs.
+    n_episodes, n_bootstrap, seed
+        Episodes of each shape; of the interval over molecules.
+    """
+    usable = np.ones(len(molecules), dtype=bool)
+    for table in vectors.values():
+        length = np.linalg.norm(table, axis=1)
+        usable &= np.isfinite(length) & (length > 0)
+    named = [block for block, kept in zip(molecules, usable, strict=True) if kept]
+    rows = []
+    for n_way, k_shot in shapes:
+        for name, table in vectors.items():
+            found = few_shot(table[usable], named, n_way=n_way, k_shot=k_shot, n_episodes=n_episodes, seed=seed)
+            low, high = found.interval(n_bootstrap=n_bootstrap, seed=seed)
+            rows.append(
+                {
+                    "method": name,
+                    "n_way": n_way,
+                    "k_shot": k_shot,
+                    "accuracy": found.accuracy,
+                    "low": _known(low),
+                    "high": _known(high),
+                    "chance": 1 / n_way,
+                    "n_episodes": n_episodes,
+                    "n_eligible_molecules": found.n_eligible,
+                    "n_spectra_left_out": int((~usable).sum()),
+                }
+            )
+    return rows
+
+
+def binned_vectors(spectra: Sequence[Spectrum], molecules: Sequence[str]) -> NDArray[np.float32]:
+    """Return the peaks and neutral losses of spectra as dense vectors: the baseline of re-identification."""
+    numbers = np.unique(np.asarray(molecules, dtype=str), return_inverse=True)[1].astype(np.int64)
+    vectors: NDArray[np.float32] = PeakVocabulary.of(spectra, numbers, n_columns=2048)(spectra).toarray()
+    return vectors
+
+
+def table_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return rows of one shape as a Markdown table: rates in %, of dicts mean and deviation; counts are left out."""
+    names = [name for name in rows[0] if name != "counts"]
+    lines = [f"| {' | '.join(name.replace('_', ' ') for name in names)} |", "|---" * len(names) + "|"]
+    return lines + [f"| {' | '.join(_shown(row[name]) for name in names)} |" for row in rows]
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, Mapping):
+        mean, deviation = value["mean"], value["deviation"]
+        shown = "" if mean is None else f"{100 * mean:.1f}"
+        return shown if deviation is None else f"{shown} ± {100 * deviation:.1f}"
+    if isinstance(value, float):
+        return f"{100 * value:.1f}" if value <= 1 else f"{value:.0f}"
+    return "" if value is None else str(value)
+
+
+def _known(value: float) -> float | None:
+    return value if math.isfinite(value) else None

@@ -1,0 +1,223 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from diptych.data.annotated import AnnotatedSpectrum
+from diptych.data.columns import SCHEMA, rows_to_batch
+from diptych.data.dataset import read_dataset
+from diptych.errors import DatasetError, EvaluationError
+from diptych.evaluation import Evaluation
+from diptych.evaluation.benchmark_build import BenchmarkSettings, build_benchmark, build_massspecgym
+from diptych.evaluation.benchmark_folder import Benchmark
+from diptych.evaluation.benchmark_run import RunSettings, run_benchmark, save_run, summary
+from diptych.evaluation.lists import Questions
+from diptych.evaluation.results import QueryResults
+from diptych.evaluation.results_scores import CandidateScores
+from diptych.evaluation.score_tables import ScoreTableRanker
+from diptych.evaluation.unmeasured import unmeasured_structures
+from diptych.molecules.structure import Structure
+from diptych.ranking import RandomRanker
+from diptych.spectra.adduct import Adduct
+from diptych.spectra.spectrum import Spectrum
+
+SMILES = ("CCO", "COC", "CCCO", "COCC", "CC(C)O")
+FOLDS = ("test", "train", "test", "val", "none")
+TABLE = "inchikey_first_block\tsmiles\tformula\n{}\tOC(C)C\tC3H8O\nTTTTTTTTTTTTTT\tO[Tc]\tHOTc\n".format("X" * 14)
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Path:
+    proton = Adduct.parse("[M+H]+")
+    examples = []
+    for number, smiles in enumerate(SMILES):
+        structure = Structure.from_smiles(smiles)
+        spectrum = Spectrum.from_peaks(
+            [20.0 + number, 30.0],
+            [1.0, 2.0],
+            identifier=f"s{number}",
+            precursor_mz=proton.mz(structure.exact_mass),
+            adduct=proton,
+        )
+        examples.append(AnnotatedSpectrum(spectrum=spectrum, structure=structure))
+    table = pa.Table.from_batches([rows_to_batch(examples)]).append_column("fold_scaffold", pa.array(FOLDS))
+    pq.write_table(table.replace_schema_metadata(SCHEMA.metadata), tmp_path / "d.parquet")
+    return tmp_path / "d.parquet"
+
+
+@pytest.fixture
+def structures(tmp_path: Path) -> Path:
+    (tmp_path / "structures.tsv").write_text(TABLE)
+    return tmp_path / "structures.tsv"
+
+
+def test_a_frozen_benchmark_is_read_as_it_was_made(dataset: Path, structures: Path, tmp_path: Path):
+    settings = BenchmarkSettings(lists=("formula", "measured"), seed=3)
+    built = build_benchmark(dataset, tmp_path / "b", structures=structures, settings=settings)
+    read = Benchmark.load(tmp_path / "b")
+    assert read.digest == built.digest
+    assert [item.spectrum.identifier for item in read.known.spectra] == ["s0", "s2"]
+    first, second = read.questions("formula").queries
+    # The table spells isopropanol in another way: it is the molecule of the dataset, and counted.
+    assert {s.smiles for s in second.candidates.structures} == {"CCCO", "CCOC", "CC(C)O"}
+    assert {s.smiles for s in first.candidates.structures} == {"CCO", "COC"}
+    assert read.description["structures_without_mass"] == 1
+    assert read.description["lists"]["formula"]["duplicate_candidates_removed"] == 1
+    assert {row.accession: row.fold for row in read.folds} == dict(
+        zip(("s0", "s1", "s2", "s3", "s4"), FOLDS, strict=True)
+    )
+    again = build_benchmark(dataset, tmp_path / "again", structures=structures, settings=settings)
+    assert again.digest == built.digest
+
+
+def test_the_readme_states_the_denominators(dataset: Path, tmp_path: Path):
+    built = build_benchmark(dataset, tmp_path / "b")
+    text = (tmp_path / "b" / "README.md").read_text()
+    assert "2 spectra of 2 molecules are asked" in text
+    assert "none 1, test 2, train 1, val 1" in text
+    assert built.digest in text
+    assert "| formula | structures of the target's formula | 2 | 2.5 |" in text
+
+
+def test_other_folds_can_be_asked_and_given(dataset: Path, tmp_path: Path):
+    both = build_benchmark(dataset, tmp_path / "b", settings=BenchmarkSettings(asked=("test", "val")))
+    assert [item.spectrum.identifier for item in both.asked("val").spectra] == ["s3"]
+    given = build_benchmark(dataset, tmp_path / "g", folds=["test", *["train"] * 4], fold_column="by hand")
+    assert len(given.known.spectra) == 1
+    assert len(given.training(read_dataset(dataset))) == 4
+    assert given.description["folds_by"] == "by hand"
+
+
+def test_the_training_fold_comes_from_the_dataset(dataset: Path, tmp_path: Path):
+    benchmark = build_benchmark(dataset, tmp_path / "b")
+    (example,) = benchmark.training(read_dataset(dataset))
+    assert example.spectrum.identifier == "s1"
+    with pytest.raises(EvaluationError, match=r"holds no spectrum of its fold 'train'; .* built of, d\.parquet"):
+        benchmark.training(read_dataset(dataset, where={"identifier": "s0"}))
+
+
+def test_what_a_benchmark_lacks_is_named(dataset: Path, tmp_path: Path):
+    benchmark = build_benchmark(dataset, tmp_path / "b")
+    with pytest.raises(EvaluationError, match="no lists 'mass'; it has formula"):
+        benchmark.questions("mass")
+    with pytest.raises(EvaluationError, match=r"asks no spectrum of fold 'val'; it asks \{'test': 2\}"):
+        benchmark.asked("val")
+
+
+def test_a_changed_or_foreign_folder_is_refused(dataset: Path, tmp_path: Path):
+    build_benchmark(dataset, tmp_path / "b")
+    description = tmp_path / "b" / "benchmark.json"
+    said = json.loads(description.read_text())
+    for change, message in (
+        ({"digest": "0" * 64}, "its content has the digest .*; expected 000000000000"),
+        ({"format_version": 9}, "no benchmark of format version 1"),
+        ({"lists": {"mass": {}}}, "cannot be read as a benchmark"),
+    ):
+        description.write_text(json.dumps({**said, **change}))
+        with pytest.raises(EvaluationError, match=message):
+            Benchmark.load(tmp_path / "b")
+    description.write_text(json.dumps({"format_version": 1}))
+    with pytest.raises(EvaluationError, match="lacks the digest or the lists"):
+        Benchmark.load(tmp_path / "b")
+    with pytest.raises(EvaluationError, match="cannot be read: .* expected a benchmark of 'diptych benchmark build'"):
+        Benchmark.load(tmp_path)
+
+
+@pytest.mark.parametrize(("lists", "asked"), [(("best",), ("test",)), ((), ("test",)), (("mass",), ())])
+def test_impossible_settings_are_refused(lists: tuple[str, ...], asked: tuple[str, ...]):
+    with pytest.raises(EvaluationError, match=r"expected some folds and some of formula, mass, measured"):
+        BenchmarkSettings(lists=lists, asked=asked)
+
+
+def test_a_dataset_without_the_folds_is_refused(dataset: Path, tmp_path: Path):
+    with pytest.raises(EvaluationError, match="no spectrum is of the folds dev of scaffold; it has none, test, train"):
+        build_benchmark(dataset, tmp_path / "b", settings=BenchmarkSettings(asked=("dev",)))
+    with pytest.raises(EvaluationError, match="1 folds for 5 spectra"):
+        build_benchmark(dataset, tmp_path / "b", folds=["test"])
+    with pytest.raises(DatasetError, match="no column 'fold_random'"):
+        build_benchmark(dataset, tmp_path / "b", fold_column="random")
+
+
+MASSSPECGYM = (
+    "identifier\tmzs\tintensities\tsmiles\tfold\tprecursor_mz\tadduct\n"
+    "m1\t20.0,30.0\t1,2\tOCC\ttest\t47.0491\t[M+H]+\n"
+    "m2\t20.0\t1\tCOC\ttrain\t47.0491\t[M+H]+\n"
+    "m3\t20.0\t1\t\ttest\t47.0491\t[M+H]+\n"
+)
+
+
+def test_massspecgym_is_frozen_from_its_own_files(tmp_path: Path):
+    (tmp_path / "gym.tsv").write_text(MASSSPECGYM)
+    (tmp_path / "mass.json").write_text(json.dumps({"OCC": ["COC", "OCC", "C(C)O", "C1CC"]}))
+    files = {"mass": tmp_path / "mass.json"}
+    benchmark = build_massspecgym(tmp_path / "gym.tsv", tmp_path / "b", candidates=files)
+    (query,) = benchmark.questions("mass").queries
+    assert query.identifier == "m1"
+    assert query.candidates.n_candidates == 3
+    assert query.candidates.unparsed == ("C1CC",)
+    assert benchmark.fold_of == {"m1": "test", "m2": "train"}
+    assert benchmark.description["spectra_without_structure"] == 1
+    with pytest.raises(EvaluationError, match="none of 2 spectra with a structure is of the folds dev; it has test"):
+        build_massspecgym(tmp_path / "gym.tsv", tmp_path / "b", candidates=files, asked=("dev",))
+
+
+def run_both(dataset: Path, folder: Path) -> tuple[Questions, list[Evaluation]]:
+    questions = build_benchmark(dataset, folder).questions("formula")
+    table = ScoreTableRanker.of([("s0", "CCO", "2"), ("s0", "COC", "1"), ("s2", "CCCO", "nan")], name="tool")
+    evaluations = run_benchmark([table, RandomRanker()], questions, settings=RunSettings(n_bootstrap=10))
+    return questions, evaluations
+
+
+def test_a_table_of_scores_is_judged_beside_a_ranker(dataset: Path, tmp_path: Path):
+    _, (tool, random) = run_both(dataset, tmp_path / "b")
+    assert (tool.model, random.model) == ("tool", "random")
+    # The second target has no score: a miss, still in the denominator.
+    assert tool.answers.ranks.tolist() == [1, np.inf]
+    assert [control.ranker for control in tool.controls] == ["random"]
+    assert tool.provenance["candidates_without_score"] == 3
+    assert tool.provenance["table_rows_without_score"] == 1
+    assert tool.provenance["lists"] == "formula"
+
+
+def test_results_are_saved_with_every_query_and_every_score(dataset: Path, tmp_path: Path):
+    _, evaluations = run_both(dataset, tmp_path / "b")
+    paths = save_run(evaluations, tmp_path / "r")
+    assert [path.name for path in paths] == ["report.json", "random.json"]
+    assert Evaluation.load(paths[0]).metrics["hit_rate@1"].spectrum == 0.5
+    results = QueryResults.read(paths[0])
+    assert results.number("margin")[0] == 1
+    assert results.metadata["adduct"] == ("[M+H]+", "[M+H]+")
+    assert results.control_ranks.keys() == {"random"}
+    assert len(CandidateScores.read(paths[0])) == 2
+    assert json.loads((tmp_path / "r" / "summary.json").read_text()) == summary(evaluations)
+    assert "| tool | 50.0 (" in (tmp_path / "r" / "summary.md").read_text()
+
+
+def test_short_lists_are_left_out_on_request_and_counted(dataset: Path, tmp_path: Path):
+    questions = build_benchmark(dataset, tmp_path / "b").questions("formula")
+    settings = RunSettings(n_bootstrap=0, min_list_length=3)
+    (evaluation,) = run_benchmark([RandomRanker()], questions, settings=settings)
+    assert evaluation.queries == ("s2",)
+    assert evaluation.provenance["counts"]["queries_left_out_for_short_lists"] == 1
+
+
+def test_rankers_must_be_some_and_of_distinct_names():
+    nothing = Questions(queries=(), provenance={})
+    with pytest.raises(EvaluationError, match="rankers none; expected some, with distinct names"):
+        run_benchmark([], nothing)
+    with pytest.raises(EvaluationError, match="rankers random, random; expected"):
+        run_benchmark([RandomRanker(), RandomRanker()], nothing)
+
+
+def test_unmeasured_structures_are_of_measured_formulas(tmp_path: Path):
+    rows = [("E" * 14, "C(C)O", "C2H6O"), ("F" * 14, "COC", "C2H6O"), ("G" * 14, "CCCC", "C4H10")]
+    table = tmp_path / "t.tsv"
+    table.write_text("\n".join("\t".join(row) for row in [("inchikey_first_block", "smiles", "formula"), *rows]))
+    measured = [Structure.from_smiles("CCO")]
+    # The first is ethanol under a foreign key, the third of another formula.
+    assert [s.smiles for s in unmeasured_structures(table, measured)] == ["COC"]
+    with pytest.raises(EvaluationError, match="no structure beside the measured ones has one of their 1 formulas"):
+        unmeasured_structures(table, [Structure.from_smiles("CCN")])

@@ -1,0 +1,40 @@
+import numpy as np
+import pytest
+
+from diptych.errors import EvaluationError
+from diptych.evaluation import global_retrieval
+from diptych.evaluation.global_retrieval import global_answers, global_evaluation
+
+LIBRARY = np.array([[1, 0], [0.6, 0.8], [0, 1], [0, 1]], dtype=np.float16)
+QUERIES = np.array([[1, 0], [0, 1], [0, 1], [np.nan, np.nan], [1, 0]], dtype=np.float32)
+# Row 1 scores 0.6 for the first query, below row 0; rows 2 and 3 tie, against the target; then nothing to work with,
+# and a target that the library lacks.
+TARGETS = np.array([1, 2, 1, 0, -1])
+
+
+@pytest.mark.parametrize("cells", [1, 10, 8_000_000])
+def test_ranks_worked_out_by_hand_whatever_the_size_of_the_chunks(cells: int, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(global_retrieval, "_CELLS_AT_A_TIME", cells)
+    found = global_answers("model", QUERIES, LIBRARY, target_rows=TARGETS, first_blocks=list("ABCD"))
+    np.testing.assert_array_equal(found.ranks, [2, 2, 3, np.inf, np.inf])
+    np.testing.assert_allclose(found.target_scores, [0.6, 1.0, 0.8, np.nan, np.nan], atol=1e-3)
+    np.testing.assert_allclose(found.best_scores, [1.0, 1.0, 1.0, np.nan, 1.0])
+    assert found.best == ("A", "C", "C", "", "A")
+
+
+def test_the_list_of_each_query_is_the_library():
+    answers = global_answers("model", QUERIES, LIBRARY, target_rows=TARGETS)
+    evaluation = global_evaluation(
+        answers, queries=list("abcde"), targets=list("BCBAX"), n_library=4, controls=[answers], n_bootstrap=10
+    )
+    assert evaluation.list_lengths.tolist() == [4] * 5
+    assert evaluation.metrics["hit_rate@5"].spectrum == pytest.approx(3 / 5)
+    assert evaluation.provenance["counts"] == {"targets_missing_from_their_list": 2}
+    assert answers.best == ("",) * 5
+
+
+def test_targets_and_vectors_must_fit():
+    with pytest.raises(EvaluationError, match=r"2 targets of queries of shape \(5, 2\) in a library of shape \(4, 2\)"):
+        global_answers("model", QUERIES, LIBRARY, target_rows=TARGETS[:2])
+    with pytest.raises(EvaluationError, match="target rows from -1 to 4; expected rows of a library of 4, or -1"):
+        global_answers("model", QUERIES, LIBRARY, target_rows=np.array([4, 0, 0, 0, -1]))

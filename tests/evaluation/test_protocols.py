@@ -1,0 +1,58 @@
+import numpy as np
+import pytest
+
+from diptych.errors import EvaluationError
+from diptych.evaluation.library_search import SearchableSpectra
+from diptych.evaluation.protocols import (
+    binned_vectors,
+    few_shot_table,
+    library_search_table,
+    search_scorers,
+    table_lines,
+)
+from diptych.spectra.spectrum import Spectrum
+
+# Two molecules of one mass, each with three spectra that share a peak of their own.
+SPECTRA = [
+    Spectrum.from_peaks([own, 100.0 + i], [10.0, 1.0], precursor_mz=200.0, charge=1)
+    for own in (50.0, 60.0)
+    for i in range(3)
+]
+MOLECULES = ["A"] * 3 + ["B"] * 3
+
+
+def test_library_search_has_a_row_per_scorer_and_form():
+    spectra = SearchableSpectra(spectra=SPECTRA, molecules=MOLECULES, origins=["x"] * 6)
+    rows = library_search_table(search_scorers(["precursor_mz", "binned_cosine"]), spectra, n_splits=3)
+    found = {(row["scorer"], row["form"]): row for row in rows}
+    # All precursors are the same: the four references tie, against the target.
+    assert found["precursor_mz", "open"]["hit_rate@1"] == {"mean": 0.0, "deviation": 0.0}
+    assert found["binned_cosine", "10 ppm, with a competitor"]["hit_rate@1"]["mean"] == 1.0
+    nobody = found["binned_cosine", "10 ppm, with a competitor, other origin"]
+    assert nobody["hit_rate@1"] == {"mean": None, "deviation": None}
+    lines = table_lines(rows)
+    assert lines[0] == "| scorer | form | n queries | hit rate@1 | hit rate@5 | hit rate@10 |"
+    assert "| precursor_mz | open | 2 | 0.0 ± 0.0 |" in lines[2]
+
+
+def test_an_unknown_scorer_is_refused():
+    with pytest.raises(EvaluationError, match="no spectrum scorer 'best'; expected one of precursor_mz, binned_cosine"):
+        search_scorers(["best"])
+
+
+def test_re_identification_asks_all_methods_the_same_episodes():
+    vectors = {"peaks": binned_vectors(SPECTRA, MOLECULES), "blind": np.ones((6, 2))}
+    rows = few_shot_table(vectors, MOLECULES, shapes=[(2, 1)], n_episodes=20, n_bootstrap=10)
+    assert [(row["method"], row["accuracy"]) for row in rows] == [("peaks", 1.0), ("blind", 0.0)]
+    assert rows[0]["chance"] == 0.5
+    assert "| peaks | 2 | 1 | 100.0 |" in table_lines(rows)[2]
+
+
+def test_spectra_without_a_vector_are_left_out_for_all_methods():
+    holed = np.eye(7)
+    holed[6] = np.nan
+    rows = few_shot_table(
+        {"holed": holed, "whole": np.ones((7, 3))}, [*MOLECULES, "A"], shapes=[(2, 1)], n_episodes=2, n_bootstrap=0
+    )
+    assert [row["n_spectra_left_out"] for row in rows] == [1, 1]
+    assert rows[0]["low"] is None

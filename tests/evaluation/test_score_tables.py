@@ -1,0 +1,75 @@
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from diptych.errors import EvaluationError
+from diptych.evaluation.score_tables import ScoreTableRanker
+from diptych.molecules.structure import Structure
+from diptych.ranking import CandidateList, Query
+from diptych.spectra.spectrum import Spectrum
+
+ETHANOL, ETHER, PROPANE = (Structure.from_smiles(text) for text in ("CCO", "COC", "CCC"))
+QUERIES = [
+    Query(
+        identifier=name,
+        spectrum=Spectrum.from_peaks([50.0], [1.0]),
+        target=ETHANOL.inchikey_first_block,
+        candidates=CandidateList(structures=(ETHER, ETHANOL)),
+    )
+    for name in ("a", "b")
+]
+TABLE = "query\tsmiles\tscore\na\tOCC\t0.5\na\tC(C)O\t0.7\na\tCOC\tnone\na\tC1CC\t1\na\tCCC\t9\nx\tCCO\t1\n"
+
+
+def test_scores_of_any_spelling_are_found_and_the_best_of_a_candidate_counts(tmp_path: Path):
+    (tmp_path / "tool.tsv").write_text(TABLE)
+    ranker = ScoreTableRanker.read(tmp_path / "tool.tsv")
+    scores = ranker.score(QUERIES)
+    np.testing.assert_array_equal(scores, [[np.nan, 0.7], [np.nan, np.nan]])
+    assert ranker.name == "tool"
+
+
+def test_everything_odd_is_counted(tmp_path: Path):
+    (tmp_path / "tool.tsv").write_text(TABLE)
+    assert ScoreTableRanker.read(tmp_path / "tool.tsv").counts(QUERIES) == {
+        "table_rows": 6,
+        "table_rows_of_duplicate_candidates": 1,
+        "table_rows_without_score": 1,
+        "table_rows_of_unparsed_candidates": 1,
+        "table_scores_of_unknown_queries": 1,
+        "table_scores_of_unlisted_candidates": 1,
+        "queries_without_any_score": 1,
+        "candidates_without_score": 3,
+    }
+
+
+@pytest.mark.parametrize("column", ["inchikey", "inchikey_first_block"])
+def test_candidates_may_be_named_by_inchikey_or_first_block(tmp_path: Path, column: str):
+    name = ETHANOL.inchikey if column == "inchikey" else ETHANOL.inchikey_first_block
+    (tmp_path / "t.csv").write_text(f"query,{column},score\na,{name},2\na,short,3\n")
+    ranker = ScoreTableRanker.read(tmp_path / "t.csv", name="mine")
+    np.testing.assert_array_equal(ranker.score(QUERIES[:1]), [[np.nan, 2.0]])
+    assert (ranker.name, ranker.n_unparsed) == ("mine", 1)
+
+
+def test_a_parquet_table_is_read(tmp_path: Path):
+    pq.write_table(pa.table({"query": ["a"], "smiles": ["COC"], "score": [0.25]}), tmp_path / "t.parquet")
+    np.testing.assert_array_equal(ScoreTableRanker.read(tmp_path / "t.parquet").score(QUERIES)[0], [0.25, np.nan])
+
+
+def test_a_table_without_its_columns_is_refused(tmp_path: Path):
+    (tmp_path / "t.tsv").write_text("query\tmolecule\tscore\na\tCCO\t1\n")
+    with pytest.raises(EvaluationError, match="no column smiles; .* one of inchikey_first_block, inchikey, smiles"):
+        ScoreTableRanker.read(tmp_path / "t.tsv")
+    pq.write_table(pa.table({"query": ["a"], "score": [0.25]}), tmp_path / "t.parquet")
+    with pytest.raises(EvaluationError, match=r"t\.parquet: cannot be read as a table of scores"):
+        ScoreTableRanker.read(tmp_path / "t.parquet")
+
+
+def test_a_table_without_rows_is_refused(tmp_path: Path):
+    (tmp_path / "t.tsv").write_text("query\tsmiles\tscore\n")
+    with pytest.raises(EvaluationError, match="holds no score; expected rows of query, smiles and score"):
+        ScoreTableRanker.read(tmp_path / "t.tsv")
