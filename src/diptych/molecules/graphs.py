@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, ClassVar, Final, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,6 +88,7 @@ class MoleculeGraphs:
     bond_start: NDArray[np.int64]
     ends: NDArray[np.int16]
     bonds: NDArray[np.uint8]
+    augmentations: ClassVar[frozenset[str]] = frozenset({"atom_masking", "subgraph_dropping"})
 
     def __len__(self) -> int:
         """Return the number of molecules."""

@@ -54,6 +54,11 @@ class TokenSequences:
         """
         return self._sequences(np.arange(len(self)) * self.n_variants + which, n_variants=1)
 
+    @property
+    def augmentations(self) -> frozenset[str]:
+        """``random_smiles`` where a molecule has more sequences than the canonical one."""
+        return frozenset({"random_smiles"} if self.n_variants > 1 else set())
+
     def augmented(self, settings: Any, rng: np.random.Generator) -> Self:  # noqa: ANN401 - other features have some
         """Return one sequence of each molecule, drawn at random: the same molecules, written another way."""
         del settings

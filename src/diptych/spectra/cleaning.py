@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from diptych.errors import ConfigError
 from diptych.spectra.spectrum import Spectrum
@@ -114,6 +115,19 @@ def merge_close_peaks(spectrum: Spectrum, *, ppm: float) -> Spectrum:
     is_new = np.diff(spectrum.mz) > spectrum.mz[:-1] * (ppm * 1e-6)
     if is_new.all():
         return spectrum
+    return merge_runs(spectrum, is_new)
+
+
+def merge_runs(spectrum: Spectrum, is_new: NDArray[np.bool_]) -> Spectrum:
+    """Return the spectrum with each run of neighbouring peaks as one, of their summed intensity and mean m/z.
+
+    Parameters
+    ----------
+    spectrum
+        With at least one peak.
+    is_new
+        Bool, of shape (n_peaks - 1,): whether each peak but the first begins a run.
+    """
     starts = np.concatenate(([0], np.flatnonzero(is_new) + 1))
     weights = spectrum.intensity.astype(np.float64)
     totals = np.add.reduceat(weights, starts)

@@ -9,19 +9,25 @@ from typing import TYPE_CHECKING, Any
 import lightning
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from diptych.errors import TrainingError
-from diptych.training.augmentation import augmented
+from diptych.training.augmentation import Replicates, augmented
+from diptych.training.structure_augmentation import StructureAugmentation, augmented_structures
 from diptych.training.targets import BINNED_SPECTRUM, StructureTargets, binned_spectra
 
 if TYPE_CHECKING:
+    from diptych.encoders.fragment_matches import FragmentPairs
     from diptych.spectra.spectrum import Spectrum
     from diptych.training.config import AugmentationConfig
+    from diptych.training.fragments import FragmentSource
     from diptych.training.sampling import BatchPlan, EpochSampler
 
-SECOND_VIEW, UNLABELLED = "second_view", "unlabelled"
+# Structures are varied by a stream of their own, so that spectra are varied alike with any structure tower.
+_STRUCTURES = 14
+SECOND_VIEW, UNLABELLED, FRAGMENTS = "second_view", "unlabelled", "fragments"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -46,6 +52,9 @@ class TrainingBatch:
         The same spectra, augmented by another draw; None unless a loss asks for it.
     unlabelled
         Two augmented views of spectra whose molecules are unknown; None unless a loss asks for them.
+    fragments
+        Spectra paired with the fragments of their own molecules, then with those of their negatives; None unless a loss
+        asks for them.
     targets
         Only what a loss asks for. Of the structures, rows as in ``structures``: ``fingerprint`` float32 (0 or 1) of
         shape (rows, 2048), ``exact_mass`` and ``descriptors`` float32, standardised. Of the spectra:
@@ -60,6 +69,7 @@ class TrainingBatch:
     n_molecules: int
     second_view: Any = None
     unlabelled: tuple[Any, Any] | None = None
+    fragments: FragmentPairs | None = None
     targets: Mapping[str, Tensor] = field(default_factory=dict)
 
     def to(self, device: torch.device) -> TrainingBatch:
@@ -74,6 +84,7 @@ class TrainingBatch:
             n_molecules=self.n_molecules,
             second_view=None if self.second_view is None else self.second_view.to(device),
             unlabelled=None if views is None else (views[0].to(device), views[1].to(device)),
+            fragments=None if self.fragments is None else self.fragments.to(device),
             targets={name: target.to(device) for name, target in self.targets.items()},
         )
 
@@ -90,6 +101,10 @@ class BatchMaker:
         Of all structures, as the structure tower's featuriser makes them.
     augmentation
         How each spectrum is varied.
+    replicates
+        Which spectra may be summed; None where none are.
+    structure_augmentation
+        How structures are varied; None where they are not.
     collate_spectra, collate_structures
         Of the two towers.
     needs
@@ -98,6 +113,8 @@ class BatchMaker:
         Of all structures; None where no loss asks for any.
     unlabelled
         Spectra whose molecules are unknown.
+    fragments
+        Makes the pairs that are scored by fragments; None where none are.
     """
 
     spectra: Sequence[Spectrum]
@@ -108,6 +125,9 @@ class BatchMaker:
     needs: frozenset[str] = frozenset()
     targets: StructureTargets | None = None
     unlabelled: Sequence[Spectrum] = ()
+    replicates: Replicates | None = None
+    structure_augmentation: StructureAugmentation | None = None
+    fragments: FragmentSource | None = None
 
     def __call__(self, plan: BatchPlan) -> TrainingBatch:
         """Return the batch that a plan describes."""
@@ -115,20 +135,36 @@ class BatchMaker:
         rng = np.random.default_rng(plan.seed)
         spectra = [self.spectra[row] for row in plan.spectra]
         pool = [self.unlabelled[row] for row in plan.unlabelled] if UNLABELLED in self.needs else []
+        view = self._augmented(self._drawn(plan.spectra, rng), rng)
         return TrainingBatch(
-            spectra=self._view(spectra, rng),
+            spectra=self.collate_spectra(view),
             molecule=torch.from_numpy(plan.molecule),
-            structures=self.collate_structures(self.features.take(rows)),
+            structures=self.collate_structures(self._structures(rows, seed=plan.seed)),
             rows=torch.from_numpy(rows),
             owner=torch.from_numpy(plan.owner),
             n_molecules=len(plan.molecules),
-            second_view=self._view(spectra, rng) if SECOND_VIEW in self.needs else None,
+            second_view=self._view(self._drawn(plan.spectra, rng), rng) if SECOND_VIEW in self.needs else None,
             unlabelled=(self._view(pool, rng), self._view(pool, rng)) if pool else None,
+            fragments=self.fragments.pairs(view, plan) if self.fragments and FRAGMENTS in self.needs else None,
             targets=self._targets(spectra, rows),
         )
 
+    def _drawn(self, rows: NDArray[np.int64], rng: np.random.Generator) -> list[Spectrum]:
+        """Return the spectra of some rows as measured, some of them summed with a replicate."""
+        if self.replicates is None:
+            return [self.spectra[row] for row in rows]
+        probability = self.augmentation.replicate_merging_probability
+        return [self.replicates.merged(self.spectra, int(row), probability=probability, rng=rng) for row in rows]
+
+    def _structures(self, rows: NDArray[np.int64], *, seed: tuple[int, ...]) -> Any:  # noqa: ANN401 - the tower's own
+        rng = np.random.default_rng([*seed, _STRUCTURES])
+        return augmented_structures(self.features.take(rows), self.structure_augmentation, rng=rng)
+
     def _view(self, spectra: Sequence[Spectrum], rng: np.random.Generator) -> Any:  # noqa: ANN401 - the tower's own
-        return self.collate_spectra([augmented(spectrum, self.augmentation, rng=rng) for spectrum in spectra])
+        return self.collate_spectra(self._augmented(spectra, rng))
+
+    def _augmented(self, spectra: Sequence[Spectrum], rng: np.random.Generator) -> list[Spectrum]:
+        return [augmented(spectrum, self.augmentation, rng=rng) for spectrum in spectra]
 
     def _targets(self, spectra: Sequence[Spectrum], rows: np.ndarray[Any, Any]) -> dict[str, Tensor]:
         targets = {} if self.targets is None else self.targets.take(rows)

@@ -9,6 +9,17 @@ from typing import Literal
 from diptych.errors import ConfigError
 from diptych.training.sections import setting
 
+_SPECTRUM_SWITCHES = (
+    "replicate_merging_probability",
+    "crop_probability",
+    "resolution_probability",
+    "precursor_removal_probability",
+    "peak_dropout",
+    "mz_jitter",
+    "intensity_power",
+    "intensity_noise",
+    "noise_peaks",
+)
 NEGATIVE_KINDS = ("formula", "mass", "fingerprint", "spectral", "mined")
 
 
@@ -63,18 +74,65 @@ class DataConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class AugmentationConfig:
-    """How training spectra are varied each time they are drawn; validation spectra never are.
+    """How training spectra and structures are varied each time they are drawn; validation never is.
+
+    They are applied in this order. What is 0 is left out, and draws no random number.
 
     Attributes
     ----------
+    replicate_merging_probability
+        How often a spectrum is summed with another of the same molecule and adduct.
+    crop_probability
+        How often the m/z range is cropped.
+    crop_low, crop_high
+        Largest part of the precursor m/z that a crop takes away at the lower end and at the upper end.
+    resolution_probability
+        How often peaks are merged as an analyser of lower resolving power would.
+    resolving_power
+        The lowest, at m/z 200; one is drawn between this and ten times as much.
+    precursor_removal_probability
+        How often the precursor's peak and its isotopes are removed.
     peak_dropout
         Mean share of peaks left out; for each spectrum a share is drawn between 0 and twice this. The strongest stays.
+    mz_jitter
+        Mass errors added, in units of the usual error of the instrument class (`diptych.training.augmentation`).
+    intensity_power
+        Relative intensities are raised to a power drawn between 1 / (1 + this) and 1 + this.
     intensity_noise
         Standard deviation of the natural logarithm of a random factor on each intensity.
+    noise_peaks
+        Mean number of weak peaks added where none was measured.
+    noise_intensity
+        Largest intensity of these, relative to the strongest peak.
+    random_smiles
+        Whether a structure tower that reads SMILES is shown one of its ``n_random_smiles`` random ones.
+    structure_atom_mask
+        Share of the atoms hidden from a structure tower that reads graphs; formula and fragment masses stay.
+    structure_subgraph_drop
+        Share of the atoms dropped from such a graph, as one connected part.
     """
 
+    replicate_merging_probability: float = setting(0.0, minimum=0.0, maximum=1.0)
+    crop_probability: float = setting(0.0, minimum=0.0, maximum=1.0)
+    crop_low: float = setting(0.28, minimum=0.0, maximum=0.9)
+    crop_high: float = setting(0.1, minimum=0.0, maximum=0.9)
+    resolution_probability: float = setting(0.0, minimum=0.0, maximum=1.0)
+    resolving_power: float = setting(5000.0, minimum=100.0)
+    precursor_removal_probability: float = setting(0.0, minimum=0.0, maximum=1.0)
     peak_dropout: float = setting(0.0, minimum=0.0, maximum=0.5)
+    mz_jitter: float = setting(0.0, minimum=0.0, maximum=5.0)
+    intensity_power: float = setting(0.0, minimum=0.0, maximum=4.0)
     intensity_noise: float = setting(0.0, minimum=0.0, maximum=2.0)
+    noise_peaks: float = setting(0.0, minimum=0.0, maximum=100.0)
+    noise_intensity: float = setting(0.02, minimum=0.001, maximum=0.5)
+    random_smiles: bool = True
+    structure_atom_mask: float = setting(0.0, minimum=0.0, maximum=0.9)
+    structure_subgraph_drop: float = setting(0.0, minimum=0.0, maximum=0.9)
+
+    @property
+    def changes_spectra(self) -> bool:
+        """Whether any spectrum is ever varied."""
+        return any(getattr(self, name) for name in _SPECTRUM_SWITCHES)
 
 
 @dataclass(frozen=True, kw_only=True)
