@@ -17,8 +17,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from diptych.encoders import SPECTRUM_ENCODERS, STRUCTURE_ENCODERS, build_encoder
+from diptych.encoders.encoding import EncodingPrecision, encoding_batch_size, encoding_order, encoding_precision
 from diptych.encoders.fragment_interaction import build_interaction
 from diptych.encoders.ion_table import IonTable
+from diptych.encoders.model_folder import CONFIG_FILE, FORMAT_VERSION, model_folder, read_description
 from diptych.encoders.projection import projection_heads
 from diptych.encoders.tokens import TokenVectors
 from diptych.errors import ConfigError, ModelError
@@ -30,11 +32,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from diptych.encoders.output import EncoderOutput
+    from diptych.molecules.fragment_graphs import FragmentGraphs
 
-FORMAT_VERSION = 1
-DEFAULT_MODEL = "massbank-1"
-_SHIPPED_MODELS = Path(__file__).parent / "shipped" / "models"
-_CONFIG_FILE, _WEIGHTS_FILE = "model.json", "weights.safetensors"
+_WEIGHTS_FILE = "weights.safetensors"
 _SHARED = ("spectrum_encoder.ion_table.", "structure_encoder.ion_table.")
 
 
@@ -46,8 +46,8 @@ class JointEmbedding(nn.Module):
     config
         ``spectrum`` and ``structure`` (name and options of each tower), ``ions`` (options of the ion table that both
         share; None leaves it out) and ``embedding_dim``; ``projection`` (``hidden_dim``, ``dim``; None or absent leaves
-        it out) and ``retrieval`` (``"before"`` or ``"after"`` it: which vectors are encoded); ``interaction``, likewise,
-        has the options of the late interaction of peaks and fragments.
+        it out) and ``retrieval`` (``"before"`` or ``"after"`` it: which vectors are encoded); ``interaction``
+        (options of that of peaks and fragments; likewise).
     temperature
         Of the contrastive loss, at the start.
     name
@@ -168,7 +168,7 @@ class JointEmbedding(nn.Module):
             "metadata": self.metadata,
         }
         with replacing_folder(Path(folder)) as temporary:
-            (temporary / _CONFIG_FILE).write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
+            (temporary / CONFIG_FILE).write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
             save_file(self._stored_tensors(), str(temporary / _WEIGHTS_FILE))
 
     @classmethod
@@ -186,7 +186,7 @@ class JointEmbedding(nn.Module):
             There is no such model, a file of it is missing or truncated, or its format is another version's.
         """
         folder = model_folder(model)
-        description = _read_description(folder)
+        description = read_description(folder)
         try:
             loaded = cls(description["config"], name=description["name"], metadata=description["metadata"])
             tensors = load_file(str(folder / _WEIGHTS_FILE))
@@ -195,10 +195,10 @@ class JointEmbedding(nn.Module):
         except (SafetensorError, OSError) as error:
             raise ModelError(f"{folder / _WEIGHTS_FILE}: damaged or truncated: {error}") from error
         except (ConfigError, KeyError, TypeError) as error:
-            raise ModelError(f"{folder / _CONFIG_FILE}: not a model that this version can build: {error}") from error
+            raise ModelError(f"{folder / CONFIG_FILE}: not a model that this version can build: {error}") from error
         loaded._fill(tensors, folder)
         if loaded.digest != description["digest"]:
-            raise ModelError(f"{folder}: the weights are not those that {_CONFIG_FILE} was written with")
+            raise ModelError(f"{folder}: the weights are not those that {CONFIG_FILE} was written with")
         return loaded.eval()
 
     def _fill(self, tensors: dict[str, Tensor], folder: Path) -> None:
@@ -216,7 +216,12 @@ class JointEmbedding(nn.Module):
 
     @torch.no_grad()
     def encode_spectra(
-        self, spectra: Sequence[Spectrum], *, batch_size: int = 1024, blind: bool = False
+        self,
+        spectra: Sequence[Spectrum],
+        *,
+        batch_size: int = 1024,
+        blind: bool = False,
+        precision: EncodingPrecision = "float32",
     ) -> NDArray[np.float32]:
         """Return one unit vector per spectrum, float32 of shape (n, embedding_dim).
 
@@ -225,11 +230,17 @@ class JointEmbedding(nn.Module):
         spectra
             As measured; the tower cleans them itself.
         batch_size
-            Spectra at a time.
+            Spectra at a time, at most.
         blind
             Whether the peaks are withheld: the spectrum-blind control.
+        precision
+            ``auto``: a tower that gains by it computes in bfloat16 where it can (`encoding_precision`).
         """
-        return self._encoded(self.spectrum_encoder, self._spectrum_batches(spectra, size=batch_size, blind=blind))
+        encoder, order = self.spectrum_encoder, encoding_order(self.spectrum_encoder, spectra)
+        size = encoding_batch_size(encoder, batch_size, device=self.device)
+        batches = self._spectrum_batches([spectra[row] for row in order], size=size, blind=blind)
+        with encoding_precision(encoder, precision, device=self.device):
+            return self._encoded(encoder, batches)[np.argsort(order)]
 
     @torch.no_grad()
     def encode_spectrum_tokens(
@@ -249,6 +260,12 @@ class JointEmbedding(nn.Module):
         asked = [_without_peaks(spectrum) for spectrum in spectra] if blind else spectra
         collate = self.spectrum_encoder.collate
         return (collate(asked[start : start + size]) for start in range(0, len(asked), size))
+
+    def fragment_graphs(self, structures: Sequence[Structure]) -> FragmentGraphs:
+        """Return the fragments of structures, as the interaction of a model that has one takes them."""
+        if self.interaction is None:
+            raise ConfigError(f"model {self.name} has no interaction of peaks and fragments")
+        return self.interaction.featuriser([structure.mol() for structure in structures])
 
     def encode_structures(self, structures: Sequence[Structure], *, batch_size: int = 2048) -> NDArray[np.float32]:
         """Return one unit vector per structure, float32 of shape (n, embedding_dim)."""
@@ -317,39 +334,3 @@ _DEFAULT_TOWERS = {"spectrum": next(iter(SPECTRUM_ENCODERS)), "structure": next(
 
 def _without_peaks(spectrum: Spectrum) -> Spectrum:
     return spectrum.with_changes(mz=np.empty(0), intensity=np.empty(0, dtype=np.float32))
-
-
-def model_folder(model: Path | str | None) -> Path:
-    """Return the folder of a model that is given by folder or name; None is the default one.
-
-    Raises
-    ------
-    ModelError
-        There is no such model.
-    """
-    folder = Path(model if model is not None else DEFAULT_MODEL)
-    if folder.is_dir():
-        return folder
-    shipped = _SHIPPED_MODELS / folder
-    if len(folder.parts) == 1 and shipped.is_dir():
-        return shipped
-    names = sorted(path.name for path in _SHIPPED_MODELS.glob("*")) if _SHIPPED_MODELS.is_dir() else []
-    raise ModelError(
-        f"{folder}: no such model; expected a model folder or one of: {', '.join(names) or 'none shipped'}"
-    )
-
-
-def _read_description(folder: Path) -> dict[str, Any]:
-    path = folder / _CONFIG_FILE
-    try:
-        description = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise ModelError(f"{folder}: {_CONFIG_FILE} is missing; expected a model folder") from error
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{path}: damaged or truncated: {error}") from error
-    keys = {"format_version", "name", "digest", "config", "metadata"}
-    if not isinstance(description, dict) or not keys <= description.keys():
-        raise ModelError(f"{path}: not a model description; expected the keys {', '.join(sorted(keys))}")
-    if description["format_version"] != FORMAT_VERSION:
-        raise ModelError(f"{path}: format version {description['format_version']}; expected {FORMAT_VERSION}")
-    return description

@@ -1,6 +1,6 @@
 """What every spectrum tower promises, whatever it is made of."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,8 @@ SMALL = {
     "binned-jestr": {},
     "binned-cnn": {"bins_per_da": 2, "channels": [8, 16], "hidden_dim": 32},
     "peak-transformer": {"hidden_dim": 32, "n_layers": 2, "n_heads": 4, "n_waves": 24, "n_difference_waves": 8},
+    "formula-transformer": {"hidden_dim": 32, "n_layers": 2, "n_heads": 4, "n_waves": 24, "formula_width": 64},
+    "peak-graph": {"hidden_dim": 32, "n_layers": 2, "n_waves": 24},
     "multi-scale": {"fine_width": 256, "bin_dim": 16, "hidden_dim": 32},
 }
 IONS = {"width": 512, "dim": 8}
@@ -39,7 +41,9 @@ def spectrum(n_peaks: int = 12, *, seed: int = 0, **fields) -> Spectrum:
 
 
 def reordered(batch: PeakBatch, order: torch.Tensor) -> PeakBatch:
-    return replace(batch, mz=batch.mz[:, order], intensity=batch.intensity[:, order], mask=batch.mask[:, order])
+    values = {field.name: getattr(batch, field.name) for field in fields(batch)}
+    of_peaks = {name: value for name, value in values.items() if value.shape[:2] == batch.mask.shape}
+    return replace(batch, **{name: value[:, order] for name, value in of_peaks.items()})
 
 
 @WITH_AND_WITHOUT_IONS
@@ -147,6 +151,8 @@ def test_a_tower_computes_in_bfloat16_too(name: str):
         {"name": "binned-cnn", "channels": 32},
         {"name": "peak-transformer", "n_heads": 0},
         {"name": "peak-transformer", "hidden_dim": "wide"},
+        {"name": "formula-transformer", "formula_width": "wide"},
+        {"name": "peak-graph", "n_layers": "many"},
         {"name": "multi-scale", "boundaries": "wide"},
     ],
     ids=str,

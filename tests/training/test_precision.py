@@ -22,10 +22,3 @@ def test_float32_is_used_elsewhere_unless_asked_for(monkeypatch: pytest.MonkeyPa
     claims(monkeypatch)
     assert precision.lightning_precision("auto") == "32-true"
     assert precision.lightning_precision("bfloat16") == "bf16-mixed"
-
-
-def test_a_torch_without_the_probes_counts_as_without_bfloat16(monkeypatch: pytest.MonkeyPatch):
-    claims(monkeypatch)
-    monkeypatch.delattr(torch.cpu, "_is_avx512_bf16_supported")
-    monkeypatch.delattr(torch.cpu, "_is_amx_tile_supported")
-    assert not precision.has_bfloat16()

@@ -31,7 +31,7 @@ def overlap_command(
 
     The table that is written goes into 'diptych evaluate --accessions TABLE --fold new'.
     """
-    from diptych.embedding import model_folder
+    from diptych.encoders.model_folder import model_folder
     from diptych.evaluation.overlap import Overlap, read_first_blocks
 
     folder = model_folder(model)

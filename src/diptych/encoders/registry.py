@@ -13,8 +13,16 @@ from diptych.encoders.binned_cnn import ConvolutionalSpectrumEncoder
 from diptych.encoders.binned_jestr import JestrSpectrumEncoder
 from diptych.encoders.binned_spectrum import BinnedSpectrumEncoder
 from diptych.encoders.fingerprint_structure import FingerprintEncoder
+from diptych.encoders.formula_transformer import FormulaTransformerEncoder
+from diptych.encoders.graph_structure import (
+    GraphAttentionEncoder,
+    GraphIsomorphismEncoder,
+    GraphSageEncoder,
+    JestrStructureEncoder,
+)
 from diptych.encoders.language_model import LanguageModelEncoder
 from diptych.encoders.multi_scale import MultiScaleSpectrumEncoder
+from diptych.encoders.peak_graph import PeakGraphEncoder
 from diptych.encoders.peak_transformer import PeakTransformerEncoder
 from diptych.encoders.smiles_structure import SmilesTransformerEncoder
 from diptych.errors import ConfigError
@@ -24,10 +32,16 @@ SPECTRUM_ENCODERS: dict[str, type[nn.Module]] = {
     "binned-jestr": JestrSpectrumEncoder,
     "binned-cnn": ConvolutionalSpectrumEncoder,
     "peak-transformer": PeakTransformerEncoder,
+    "formula-transformer": FormulaTransformerEncoder,
+    "peak-graph": PeakGraphEncoder,
     "multi-scale": MultiScaleSpectrumEncoder,
 }
 STRUCTURE_ENCODERS: dict[str, type[nn.Module]] = {
     "fingerprint-mlp": FingerprintEncoder,
+    "gcn": JestrStructureEncoder,
+    "gin": GraphIsomorphismEncoder,
+    "gat": GraphAttentionEncoder,
+    "graphsage": GraphSageEncoder,
     "smiles-transformer": SmilesTransformerEncoder,
     "language-model": LanguageModelEncoder,
 }
