@@ -27,6 +27,7 @@ class TwoSteps:
     """Cosines and atoms by the name of the molecule; a spectrum has a peak on one axis or on both."""
 
     name = "two-steps"
+    interaction = None
 
     def __init__(self) -> None:
         self.metadata = {}

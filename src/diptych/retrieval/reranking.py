@@ -1,28 +1,24 @@
-"""Retrieval in two steps: the vectors of whole spectra and structures recall, those of peaks and atoms re-rank."""
+"""Retrieval in two steps: the vectors of whole spectra and structures recall, their parts re-rank."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from diptych.encoders.late_interaction import late_interaction
 from diptych.errors import ConfigError
 from diptych.ranking.ranking import rank_against_ties
+from diptych.retrieval.late_scorers import LateModel, late_scorer
 from diptych.retrieval.rankers import Embedding, EmbeddingRanker
 from diptych.spectra.quality import reject_reason
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from diptych.encoders.tokens import TokenVectors
-    from diptych.molecules.structure import Structure
     from diptych.ranking.query import Query
-    from diptych.spectra.spectrum import Spectrum
 
 WEIGHTS = tuple(round(0.1 * step, 1) for step in range(11))
 _METADATA_KEY = "reranking"
@@ -32,16 +28,8 @@ _BELOW_RECALLED = 3.0
 _DECIMALS = 6
 
 
-class TokenEmbedding(Embedding, Protocol):
+class ReRankedEmbedding(Embedding, LateModel, Protocol):
     """What a re-ranker needs of a `JointEmbedding`."""
-
-    def encode_spectrum_tokens(self, spectra: Sequence[Spectrum], *, blind: bool = False) -> TokenVectors:
-        """Return unit vectors of peaks."""
-        ...
-
-    def encode_structure_tokens(self, structures: Sequence[Structure]) -> TokenVectors:
-        """Return unit vectors of atoms."""
-        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,10 +42,13 @@ class ReRanking:
         So many candidates, the first by cosine, are put into a new order; the others stay below them as they were.
     weight
         Share of the late interaction in the new score, in [0, 1]; the cosine has the rest.
+    temperature
+        Of the softmax that makes probabilities of new scores; None where it was not fitted.
     """
 
     recall: int = 64
     weight: float = 0.5
+    temperature: float | None = None
 
     def __post_init__(self) -> None:
         if self.recall < 1 or not 0 <= self.weight <= 1:
@@ -73,7 +64,7 @@ class ReRanking:
 
     def to_metadata(self) -> dict[str, Any]:
         """Return what a model's metadata hold."""
-        return {_METADATA_KEY: {"recall": self.recall, "weight": self.weight}}
+        return {_METADATA_KEY: asdict(self)}
 
     def mixed(self, cosines: NDArray[np.floating], late: NDArray[np.floating]) -> NDArray[np.floating]:
         """Return new scores of candidates from their cosines and their late interaction (NaN: not recalled).
@@ -87,12 +78,12 @@ class ReRanking:
 
 
 class ReRankingRanker:
-    """Recalls candidates by the cosine of vectors, and puts the first of them in order by peaks and atoms.
+    """Recalls candidates by the cosine of vectors, and puts the first of them in order by their parts.
 
     Parameters
     ----------
     model
-        Two towers that return tokens.
+        Two towers that return tokens, or a model with an interaction of peaks and fragments.
     settings
         How many are re-ranked, and with what weight.
     blind
@@ -104,10 +95,11 @@ class ReRankingRanker:
     cosine of the whole kept in the score.
     """
 
-    def __init__(self, model: TokenEmbedding, settings: ReRanking, *, blind: bool = False) -> None:
+    def __init__(self, model: ReRankedEmbedding, settings: ReRanking, *, blind: bool = False) -> None:
         self.model, self.settings, self.blind = model, settings, blind
         self.name = "spectrum_blind" if blind else model.name
         self._recall = EmbeddingRanker(model, blind=blind)
+        self._late = late_scorer(model, blind=blind)
 
     def blinded(self) -> ReRankingRanker:
         """Return the spectrum-blind control."""
@@ -133,29 +125,30 @@ class ReRankingRanker:
         usable.sort(key=lambda i: id(queries[i].candidates))
         for start in range(0, len(usable), _QUERIES_AT_A_TIME):
             chosen = usable[start : start + _QUERIES_AT_A_TIME]
-            peaks = self.model.encode_spectrum_tokens([queries[i].spectrum for i in chosen], blind=self.blind)
+            spectra = self._late.prepared([queries[i].spectrum for i in chosen])
             for places in _of_one_list([queries[i] for i in chosen]):
-                self._interact(queries, [chosen[p] for p in places], peaks.take(places), cosines=cosines, late=late)
+                self._interact(queries, [chosen[p] for p in places], spectra.take(places), cosines=cosines, late=late)
         return list(zip(cosines, late, strict=True))
 
     def _interact(
         self,
         queries: Sequence[Query],
         group: Sequence[int],
-        peaks: TokenVectors,
+        spectra: Any,  # noqa: ANN401 - the scorer's own
         *,
         cosines: Sequence[NDArray[np.floating]],
         late: Sequence[NDArray[np.floating]],
     ) -> None:
         """Fill in the late interaction of queries that share a list."""
         recalled = [_first(cosines[i], self.settings.recall) for i in group]
-        rows = np.unique(np.concatenate(recalled))
+        columns = np.unique(np.concatenate(recalled))
+        wanted = np.zeros((len(group), len(columns)), dtype=bool)
+        for row, best in enumerate(recalled):
+            wanted[row, np.searchsorted(columns, best)] = True
         structures = queries[group[0]].candidates.structures
-        atoms = self.model.encode_structure_tokens([structures[row] for row in rows.tolist()])
-        with torch.no_grad():
-            scores = late_interaction(peaks.vectors, peaks.mask, atoms.vectors, atoms.mask).numpy()
-        for i, best, row in zip(group, recalled, scores, strict=True):
-            late[i][best] = row[np.searchsorted(rows, best)]
+        scores = self._late.scores(spectra, [structures[column] for column in columns.tolist()], wanted)
+        for i, best, row, found in zip(group, recalled, scores, wanted, strict=True):
+            late[i][best] = row[found]
 
 
 def _first(cosines: NDArray[np.floating], n: int) -> NDArray[np.intp]:
@@ -170,13 +163,15 @@ def model_ranker(model: Any) -> EmbeddingRanker | ReRankingRanker:  # noqa: ANN4
     return EmbeddingRanker(model) if settings is None else ReRankingRanker(model, settings)
 
 
-def chosen_reranking(model: TokenEmbedding, queries: Sequence[Query], *, recall: int, blind: bool = False) -> ReRanking:
+def chosen_reranking(
+    model: ReRankedEmbedding, queries: Sequence[Query], *, recall: int, blind: bool = False
+) -> ReRanking:
     """Return the re-ranking whose weight has the highest mean reciprocal rank; the smallest such weight.
 
     Parameters
     ----------
     model
-        Two towers that return tokens.
+        Two towers that return tokens, or a model with an interaction of peaks and fragments.
     queries
         Of a validation fold; those whose list lacks the answer are left out.
     recall

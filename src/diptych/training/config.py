@@ -96,6 +96,8 @@ class TrainingConfig:
         Distinct molecules in a batch.
     learning_rate, weight_decay
         Of AdamW; biases, norms and the temperature do not decay.
+    interaction_rate
+        What the learning rate is multiplied with for the interaction of peaks and fragments.
     warmup_epochs
         Epochs over which the learning rate rises linearly; afterwards it falls along half a cosine to zero.
     gradient_clip
@@ -119,6 +121,7 @@ class TrainingConfig:
     batch_size: int = setting(256, minimum=2)
     learning_rate: float = setting(1e-3, minimum=0.0)
     weight_decay: float = setting(0.01, minimum=0.0)
+    interaction_rate: float = setting(3.0, minimum=0.0)
     warmup_epochs: float = setting(1.0, minimum=0.0)
     gradient_clip: float = setting(1.0, minimum=0.0)
     ema_decay: float = setting(0.0, minimum=0.0, maximum=0.99999)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from diptych.annotation.calibration import ScoreCalibration, fit_temperature
 from diptych.embedding import JointEmbedding
 from diptych.files import replacing
+from diptych.retrieval.reranking import ReRanking
 from diptych.training.card import ModelCard
 from diptych.training.module import parameter_count
 
@@ -48,11 +49,12 @@ def finish(config: RunConfig, folder: RunFolder, prepared: Prepared) -> Training
     """
     model = JointEmbedding.load(folder.model)
     validation = prepared.validation
+    model.metadata |= _calibration(config, prepared, model)
     if validation and config.validation.rerank:
         model.metadata |= validation.reranking(model, recall=config.validation.rerank).to_metadata()
     metrics = validation.measure(model) if validation else {}
     blind_metrics = validation.measure_blind(model) if validation else {}
-    model.metadata |= _metadata(config, prepared, metrics, blind_metrics) | _calibration(config, prepared, model)
+    model.metadata |= _metadata(config, prepared, metrics, blind_metrics)
     model.name = folder.path.name
     model.save(folder.model)
     ModelCard(
@@ -95,5 +97,7 @@ def _calibration(config: RunConfig, prepared: Prepared, model: JointEmbedding) -
         return {"calibration": ScoreCalibration(temperature=fit_temperature(scores, positions)).to_dict()}
     if not config.validation.calibration_from:
         return {}
-    calibration = ScoreCalibration.from_metadata(JointEmbedding.load(config.validation.calibration_from).metadata)
-    return {"calibration": calibration.to_dict()} if calibration else {}
+    known = JointEmbedding.load(config.validation.calibration_from).metadata
+    calibration, reranking = ScoreCalibration.from_metadata(known), ReRanking.from_metadata(known)
+    taken = {} if calibration is None else {"calibration": calibration.to_dict()}
+    return taken if reranking is None else taken | reranking.to_metadata()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, cast
 
 import lightning
@@ -85,13 +86,15 @@ class ContrastiveModule(lightning.LightningModule):
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Return AdamW that decays weight matrices only; the terms' own weights learn like the model's."""
-        parameters = [p for part in (self.model, self.objective) for p in part.parameters() if p.requires_grad]
-        groups: list[dict[str, Any]] = [
-            {"params": [p for p in parameters if p.ndim > 1], "weight_decay": self.settings.weight_decay},
-            {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+        apart = [] if self.model.interaction is None else list(self.model.interaction.parameters())
+        places = {id(parameter) for parameter in apart}
+        others = [p for part in (self.model, self.objective) for p in part.parameters() if id(p) not in places]
+        groups = [
+            *_groups(others, rate=1.0, decay=self.settings.weight_decay),
+            *_groups(apart, rate=self.settings.interaction_rate, decay=self.settings.weight_decay),
         ]
         # The fused form takes a tenth of the time on CPUs, where the step would otherwise rival the towers.
-        return torch.optim.AdamW([g for g in groups if g["params"]], lr=self.settings.learning_rate, fused=True)
+        return torch.optim.AdamW(groups, lr=self.settings.learning_rate, fused=True)
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         """Clip the gradient; Lightning's own clipping refuses fused optimisers."""
@@ -107,7 +110,7 @@ class ContrastiveModule(lightning.LightningModule):
             self.global_step, n_steps=n_steps, n_warmup=round(self.settings.warmup_epochs * self.steps_per_epoch)
         )
         for group in self.trainer.optimizers[0].param_groups:
-            group["lr"] = self.settings.learning_rate * factor
+            group["lr"] = self.settings.learning_rate * factor * group["rate"]
 
     def on_train_batch_end(self, outputs: Any, batch: TrainingBatch, batch_idx: int) -> None:  # noqa: ANN401
         """Move the averaged weights."""
@@ -122,6 +125,16 @@ class ContrastiveModule(lightning.LightningModule):
     ) -> TrainingBatch:
         """Return the batch on a device."""
         return batch.to(device)
+
+
+def _groups(parameters: Iterable[nn.Parameter], *, rate: float, decay: float) -> list[dict[str, Any]]:
+    """Return groups of weights, matrices apart, with what the learning rate is multiplied with."""
+    learned = [parameter for parameter in parameters if parameter.requires_grad]
+    groups: list[dict[str, Any]] = [
+        {"params": [p for p in learned if p.ndim > 1], "weight_decay": decay, "rate": rate},
+        {"params": [p for p in learned if p.ndim <= 1], "weight_decay": 0.0, "rate": rate},
+    ]
+    return [group for group in groups if group["params"]]
 
 
 def _step_seed(*numbers: int) -> int:

@@ -23,10 +23,12 @@ import diptych
 from diptych.embedding import JointEmbedding
 from diptych.errors import ConfigError, TrainingError
 from diptych.files import replacing
+from diptych.training.augmentation import replicates_for
 from diptych.training.batches import BatchMaker, TrainingData
 from diptych.training.config import RunConfig
 from diptych.training.devices import new_trainer
 from diptych.training.finishing import TrainingResult, finish
+from diptych.training.fragments import fragment_source, with_fragments
 from diptych.training.frozen import with_frozen_features
 from diptych.training.ion_start import start_ion_table
 from diptych.training.losses import Objective
@@ -35,6 +37,7 @@ from diptych.training.mining import NegativeMiner
 from diptych.training.module import ContrastiveModule
 from diptych.training.preparation import Prepared, prepare
 from diptych.training.recorder import EpochRecorder, RunFolder, epoch_line, metrics_line
+from diptych.training.structure_augmentation import StructureAugmentation
 from diptych.training.targets import StructureTargets
 
 _PACKAGES = ("torch", "lightning", "numpy", "rdkit", "pyarrow", "safetensors")
@@ -85,6 +88,7 @@ def train(
         prepared = prepare(config, model.structure_encoder.featuriser, report=say)
         encoder, cache = model.structure_encoder, config.data.cache_folder
         prepared = with_frozen_features(prepared, encoder, cache=cache, report=say)
+        prepared = with_fragments(prepared, model.interaction, cache=cache, report=say)
         _write_config(folder, config, prepared, resume=resume)
         if config.training.ion_start == "structures" and not resume and model.ion_table is not None:
             start_ion_table(model, prepared.table.features.fragments, seed=config.training.seed)
@@ -112,6 +116,7 @@ def new_model(config: RunConfig) -> JointEmbedding:
         embedding_dim=config.model.embedding_dim,
         projection=config.model.projection,
         retrieval=config.model.retrieval,
+        interaction=config.model.interaction,
         temperature=config.loss.temperature,
     )
 
@@ -142,6 +147,9 @@ def _fit(
             cache=config.data.cache_folder,
         ),
         unlabelled=prepared.unlabelled,
+        replicates=replicates_for(config.augmentation, prepared.corpus.dataset),
+        structure_augmentation=StructureAugmentation.of(config.augmentation, prepared.table.features),
+        fragments=fragment_source(prepared.graphs, model.interaction),
     )
     validate = prepared.validation.measure if prepared.validation else None
     recorder = EpochRecorder(

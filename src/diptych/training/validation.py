@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from diptych.annotation.calibration import fit_temperature
 from diptych.evaluation import evaluate
 from diptych.retrieval.reranking import chosen_reranking, model_ranker
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from diptych.retrieval.rankers import EmbeddingRanker
     from diptych.retrieval.reranking import ReRanking, ReRankingRanker
     from diptych.spectra.spectrum import Spectrum
+    from diptych.training.structures import StructureTable
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -36,14 +38,14 @@ class PreparedEmbedding:
         Of all candidates, as the structure tower's featuriser makes them.
     row_of
         First block -> row of ``features``.
-    graphs
-        Fragments of all candidates, rows as in ``features``; None unless the model scores by them.
+    fragments
+        All candidates, with their fragments for features; None unless the model scores by them.
     """
 
     model: JointEmbedding
     features: Any
     row_of: Mapping[str, int]
-    graphs: FragmentGraphs | None = None
+    fragments: StructureTable | None = None
 
     @property
     def name(self) -> str:
@@ -78,15 +80,16 @@ class PreparedEmbedding:
 
     def fragment_graphs(self, structures: Sequence[Structure]) -> FragmentGraphs:
         """Return the fragments of structures."""
-        return (
-            self.model.fragment_graphs(structures) if self.graphs is None else self.graphs.take(self._rows(structures))
-        )
+        if self.fragments is None:
+            return self.model.fragment_graphs(structures)
+        row_of = self.fragments.row_of
+        rows = np.array([row_of[structure.inchikey_first_block] for structure in structures], dtype=np.int64)
+        graphs: FragmentGraphs = self.fragments.features.take(rows)
+        return graphs
 
     def _features_of(self, structures: Sequence[Structure]) -> Any:  # noqa: ANN401 - each tower's own
-        return self.features.take(self._rows(structures))
-
-    def _rows(self, structures: Sequence[Structure]) -> NDArray[np.int64]:
-        return np.array([self.row_of[structure.inchikey_first_block] for structure in structures], dtype=np.int64)
+        rows = np.array([self.row_of[structure.inchikey_first_block] for structure in structures], dtype=np.int64)
+        return self.features.take(rows)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -103,15 +106,15 @@ class ValidationSet:
         First block -> row of ``features``.
     blind
         Whether the model is trained blind, and hence asked so.
-    graphs
-        Fragments of all candidates, rows as in ``features``; None unless the model scores by them.
+    fragments
+        All candidates, with their fragments for features; None unless the model scores by them.
     """
 
     queries: Sequence[Query]
     features: Any
     row_of: Mapping[str, int]
     blind: bool
-    graphs: FragmentGraphs | None = None
+    fragments: StructureTable | None = None
 
     def measure(self, model: JointEmbedding) -> dict[str, float]:
         """Return ``hit_rate@1``, ``hit_rate@5``, ``hit_rate@20`` and ``mrr``, averaged over spectra."""
@@ -129,17 +132,20 @@ class ValidationSet:
         return [scores for scores, _ in pairs], [position for _, position in pairs]
 
     def reranking(self, model: JointEmbedding, *, recall: int) -> ReRanking:
-        """Return the re-ranking by peaks and atoms whose weight ranks these queries best.
+        """Return the re-ranking whose weight ranks these queries best, with its temperature.
 
         Raises
         ------
         ConfigError
             A tower returns no vectors of peaks or atoms.
         """
-        return chosen_reranking(self._prepared(model), self.queries, recall=recall, blind=self.blind)
+        chosen = chosen_reranking(self._prepared(model), self.queries, recall=recall, blind=self.blind)
+        model.metadata |= chosen.to_metadata()
+        scores, answers = self.scores_and_answers(model)
+        return replace(chosen, temperature=fit_temperature(scores, answers)) if answers else chosen
 
     def _prepared(self, model: JointEmbedding) -> PreparedEmbedding:
-        return PreparedEmbedding(model=model, features=self.features, row_of=self.row_of, graphs=self.graphs)
+        return PreparedEmbedding(model=model, features=self.features, row_of=self.row_of, fragments=self.fragments)
 
     def _ranker(self, model: JointEmbedding, *, blind: bool) -> EmbeddingRanker | ReRankingRanker:
         ranker = model_ranker(self._prepared(model))

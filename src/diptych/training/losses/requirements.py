@@ -9,7 +9,7 @@ from diptych.errors import ConfigError
 if TYPE_CHECKING:
     from diptych.training.config import RunConfig
 
-_OF_CANDIDATES = ("listwise", "candidate-regularisation")
+_OF_CANDIDATES = ("listwise", "candidate-regularisation", "fragments")
 _OF_REPLICATES = ("supcon", "supcon-tanimoto")
 
 

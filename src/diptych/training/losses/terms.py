@@ -13,6 +13,7 @@ from diptych.training.losses.auxiliary import DescriptorHead, ExactMassHead, Fin
 from diptych.training.losses.binned_spectrum import BinnedSpectrumHead
 from diptych.training.losses.candidates import CandidateRegularisation, Listwise
 from diptych.training.losses.context import LossTerm
+from diptych.training.losses.fragments import FragmentContrast
 from diptych.training.losses.late_interaction import LateInteraction
 from diptych.training.losses.moco import MomentumContrast
 from diptych.training.losses.self_supervised import SelfSupervised
@@ -26,6 +27,7 @@ LOSS_TERMS: dict[str, type[LossTerm]] = {
     "listwise": Listwise,
     "candidate-regularisation": CandidateRegularisation,
     "late-interaction": LateInteraction,
+    "fragments": FragmentContrast,
     "fingerprint": FingerprintHead,
     "exact-mass": ExactMassHead,
     "descriptors": DescriptorHead,
