@@ -103,8 +103,10 @@ class MultiScaleSpectrumEncoder(SpectrumTower):
             inside = inside & measured[..., None]
         inside = torch.cat([inside.any(dim=1, keepdim=True), inside], dim=1)
         intensity = torch.where(inside, batch.intensity[:, None], 0.0)
-        largest = intensity.amax(dim=2, keepdim=True).clamp(min=torch.finfo(torch.float32).tiny)
-        return (intensity / largest).sqrt()
+        tiny = torch.finfo(torch.float32).tiny
+        relative = intensity / intensity.amax(dim=2, keepdim=True).clamp(min=tiny)
+        # A square root has no slope at 0, where the gradient of peaks that are elsewhere would be lost.
+        return torch.where(inside, relative.clamp(min=tiny).sqrt(), 0.0)
 
     def _hidden(self, batch: PeakBatch, weights: Tensor) -> Tensor:
         """Return (n, 1 + n_intervals, hidden_dim)."""

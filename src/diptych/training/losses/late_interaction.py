@@ -54,9 +54,10 @@ class LateInteraction(LossTerm):
         logits = [scores]
         if self.hard_negatives and sum(counts_everywhere(len(batch.owner), device=batch.owner.device)):
             decoys, decoy_mask = _tokens_everywhere(context.structures, slice(n, None))
-            logits.append(
-                _of_own(peaks, peak_mask, decoys, decoy_mask, target=target, owner=context.vectors.owner) / temperature
-            )
+            owner = context.vectors.owner
+            foreign = owner[None, :] != target[:, None]
+            hard = _of_own(peaks, peak_mask, decoys, decoy_mask, target=target, owner=owner)
+            logits.append((hard / temperature).masked_fill(foreign, -torch.inf))
         by_spectrum = cross_entropy(torch.cat(logits, 1), target)
         to_spectra = scores.T[target].masked_fill(replicates, -torch.inf)
         return (by_spectrum + cross_entropy(to_spectra, diagonal(to_spectra))) / 2
@@ -65,8 +66,8 @@ class LateInteraction(LossTerm):
 def _of_own(
     peaks: Tensor, peak_mask: Tensor, atoms: Tensor, atom_mask: Tensor, *, target: Tensor, owner: Tensor
 ) -> Tensor:
-    """Return the scores of spectra with their own molecule's negatives, minus infinity elsewhere."""
-    scores = peaks.new_full((len(target), len(owner)), -torch.inf)
+    """Return the scores of spectra with their own molecule's negatives, 0 elsewhere."""
+    scores = peaks.new_zeros(len(target), len(owner))
     for molecule in owner.unique().tolist():
         spectra, negatives = torch.nonzero(target == molecule)[:, 0], torch.nonzero(owner == molecule)[:, 0]
         own = late_interaction(peaks[spectra], peak_mask[spectra], atoms[negatives], atom_mask[negatives])

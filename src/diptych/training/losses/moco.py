@@ -69,12 +69,13 @@ class MomentumContrast(LossTerm):
         """Return the term, a scalar, and put the batch's molecules into the queue."""
         vectors = context.vectors
         keys, rows = self._keys(context), gathered(context.batch.rows[: context.batch.n_molecules])
-        right = (vectors.spectra * keys[vectors.target]).sum(dim=1, keepdim=True)
+        temperature = self.temperature or context.temperature
+        right = (vectors.spectra * keys[vectors.target]).sum(dim=1, keepdim=True) / temperature
         # The queue is changed in place below, and the gradient needs it as it was.
-        others = vectors.spectra @ self.queue.clone().T
+        others = vectors.spectra @ self.queue.clone().T / temperature
         hidden = (self.rows < 0)[None, :] | (self.rows[None, :] == rows[vectors.target][:, None])
         logits = torch.cat([right, others.masked_fill(hidden, -torch.inf)], 1)
-        loss = cross_entropy(logits / (self.temperature or context.temperature), torch.zeros_like(vectors.target))
+        loss = cross_entropy(logits, torch.zeros_like(vectors.target))
         self._enqueue(keys, rows)
         return loss
 
