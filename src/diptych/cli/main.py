@@ -10,7 +10,7 @@ import typer
 from typer.exceptions import TyperException
 
 from diptych import __version__
-from diptych.cli import annotate, dataset, evaluate, library, overlap, presets, train
+from diptych.cli import annotate, audit, benchmark, dataset, evaluate, library, overlap, presets, pretrain, train
 from diptych.errors import DiptychError
 
 _INTERRUPTED = 130  # what typer makes of Ctrl-C, and what shells expect
@@ -24,12 +24,15 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command("annotate")(annotate.annotate_command)
+app.command("audit")(audit.audit_command)
 app.command("evaluate")(evaluate.evaluate_command)
 app.command("overlap")(overlap.overlap_command)
 app.command("train")(train.train_command)
+app.add_typer(benchmark.app, name="benchmark")
 app.add_typer(dataset.app, name="dataset")
 app.add_typer(library.app, name="library")
 app.add_typer(presets.app, name="presets")
+app.add_typer(pretrain.app, name="pretrain")
 
 
 def _version(value: bool) -> None:

@@ -62,16 +62,16 @@ def first_hit_tanimoto(results: QueryResults) -> NDArray[np.float64]:
     ndarray
         float64, of shape (n_queries,), in [0, 1]; NaN where one of the two is not known.
     """
-    first, target = results.text("best_smiles"), results.text("target_smiles")
-    distinct = sorted({text for text in (*first, *target) if text})
-    row = {text: number for number, text in enumerate(distinct)}
-    packed = packed_fingerprints(distinct)
-    both = np.array([bool(a and b) for a, b in zip(first, target, strict=True)], dtype=bool)
-    pairs = [(row[a], row[b]) for a, b in zip(first, target, strict=True) if a and b]
+    pairs = list(zip(results.text("best_smiles"), results.text("target_smiles"), strict=True))
+    both = np.array([bool(first and target) for first, target in pairs], dtype=bool)
+    known = [pair for pair in pairs if all(pair)]
     similarity = np.full(len(results), np.nan)
-    if pairs:
-        left, right = np.array(pairs).T
-        similarity[both] = aligned_similarity(packed[left], packed[right])
+    if known:
+        distinct = sorted({text for pair in known for text in pair})
+        row = {text: number for number, text in enumerate(distinct)}
+        packed = packed_fingerprints(distinct)
+        first, target = np.array([[row[text] for text in pair] for pair in known]).T
+        similarity[both] = aligned_similarity(packed[first], packed[target])
     return similarity
 
 

@@ -96,8 +96,8 @@ def by_stratum(
         Of one method.
     column
         Of metadata, or ``n_candidates``. Columns of `EDGES` are numbers, divided into bins of which the empty are
-        listed too; of others the commonest values are told apart, the rest are ``others``. What is not known, or no number
-        where one belongs, is the stratum ``unknown``.
+        listed too; of others the commonest values are told apart, the rest are ``others``. What is not known,
+        or no number where one belongs, is the stratum ``unknown``.
     k
         Of the hit rate.
     at_most

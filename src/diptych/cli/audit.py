@@ -1,0 +1,220 @@
+"""``diptych audit``: what a method could have cheated with, what it beats, what it looks at and where it fails."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from diptych.cli.audit_material import Material
+    from diptych.evaluation.audit import Audit, HardCase
+    from diptych.evaluation.comparison_table import Comparison
+    from diptych.evaluation.leaks import Finding
+    from diptych.evaluation.results import QueryResults
+    from diptych.ranking import Query
+
+_SAMPLED_TRAINING = 20_000
+
+
+def audit_command(
+    results: Annotated[
+        Path,
+        typer.Argument(metavar="RESULTS", exists=True, help="Report of 'diptych evaluate', or a table of results."),
+    ],
+    spectra: Annotated[
+        Path | None, typer.Option(help="The tested spectra: with them spectra are compared, and asked anew perturbed.")
+    ] = None,
+    candidates: Annotated[Path | None, typer.Option(help="The candidate file of the test, JSON.")] = None,
+    train: Annotated[Path | None, typer.Option(help="The training spectra. [default: those of --spectra]")] = None,
+    accessions: Annotated[Path | None, typer.Option(help="Table with 'accession' and 'fold' of both.")] = None,
+    fold: Annotated[str, typer.Option(help="Tested fold: NAME, or COLUMN=NAME of a dataset's split.")] = "test",
+    train_fold: Annotated[str, typer.Option(help="Training fold, by the same table or split.")] = "train",
+    model: Annotated[
+        list[str] | None,
+        typer.Option(help="Model to ask anew; several are checkpoints over which influence is summed."),
+    ] = None,
+    control: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=FILE", help="Results of a control or baseline; may be repeated.")
+    ] = None,
+    sample: Annotated[int, typer.Option(min=1, help="Queries to ask anew with perturbed spectra.")] = 500,
+    labels: Annotated[int, typer.Option(min=0, help="Training labels to list; 0 leaves gradients out.")] = 20,
+    bootstrap: Annotated[int, typer.Option(min=0, help="Resamples of molecules.")] = 2000,
+    seed: Annotated[int, typer.Option(min=0, help="Of samples, perturbations and intervals.")] = 0,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write.")] = Path("audit"),
+) -> None:
+    """Audit the saved results of a method.
+
+    The results alone tell ties, losses, strata and differences to their controls. With --spectra, --candidates and
+    --accessions leaks are looked for; with --model the spectra are asked anew, perturbed.
+    """
+    from diptych.cli.audit_material import Material
+    from diptych.evaluation.audit import audit_results
+
+    material = Material(
+        results_path=results,
+        spectra=spectra,
+        candidates=candidates,
+        train=train,
+        accessions=accessions,
+        fold=fold,
+        train_fold=train_fold,
+        models=tuple(model or ()),
+        seed=seed,
+    )
+    queries = material.queries
+    audit = audit_results(
+        material.name,
+        material.results,
+        findings=_findings(material),
+        controls=_controls(control or []),
+        uses=_uses(material, queries, n=sample, n_bootstrap=bootstrap),
+        hardest=_hardest(material),
+        harmful=_harmful(material, queries, n=labels),
+        n_bootstrap=bootstrap,
+        seed=seed,
+    )
+    audit.save(output)
+    _draw(audit, queries, output)
+    _show(audit, output)
+
+
+def _findings(material: Material) -> list[Finding]:
+    from diptych.evaluation import leaks
+
+    results, evaluation, training = material.results, material.evaluation, material.training
+    scores = evaluation.candidate_scores if evaluation else None
+    counts = evaluation.provenance.get("counts", {}) if evaluation else {}
+    tested = [query.spectrum for query in material.queries]
+    trained = [item.spectrum for item in material.trained.spectra] if material.trained else []
+    found = [leaks.shared_molecules(results, training)] if training else []
+    found += [leaks.shared_scaffolds(results), leaks.near_twins(results), leaks.shared_spectra(tested, trained)]
+    found += [leaks.target_positions(scores)] if scores is not None else []
+    found += [leaks.spelling_shortcut(material.lists, _spelt_answers(material)), leaks.ties(results, scores)]
+    return found + leaks.unscored(results, scores, counts)
+
+
+def _spelt_answers(material: Material) -> dict[str, list[str]]:
+    """Return for each candidate list the spellings in it that are the answer."""
+    from diptych.evaluation.lists import match_keys, standardised
+
+    if material.tested is None or not material.lists:
+        return {}
+    _, keys = match_keys(material.tested.spectra, material.lists)
+    targets = {key: item.target for key, item in zip(keys, material.tested.spectra, strict=True) if key is not None}
+    structures = standardised({smiles for key in targets for smiles in material.lists[key]})
+    return {
+        key: [
+            smiles
+            for smiles in material.lists[key]
+            if (structure := structures[smiles]) is not None and structure.inchikey_first_block == target
+        ]
+        for key, target in targets.items()
+    }
+
+
+def _controls(controls: Sequence[str]) -> dict[str, QueryResults]:
+    from diptych.evaluation.results import QueryResults
+
+    named = {}
+    for control in controls:
+        name, equals, path = control.partition("=")
+        if not equals:
+            raise typer.BadParameter(f"--control {control}; expected NAME=FILE")
+        named[name] = QueryResults.read(Path(path))
+    return named
+
+
+def _uses(material: Material, queries: Sequence[Query], *, n: int, n_bootstrap: int) -> list[Comparison]:
+    import numpy as np
+
+    from diptych.evaluation.audit import what_it_uses
+    from diptych.retrieval import EmbeddingRanker
+
+    if not queries or not material.models:
+        return []
+    order = np.random.default_rng(material.seed).permutation(len(queries))[:n]
+    ranker = EmbeddingRanker(material.embeddings[0])
+    return what_it_uses(ranker, [queries[i] for i in sorted(order)], n_bootstrap=n_bootstrap, seed=material.seed)
+
+
+def _hardest(material: Material) -> list[HardCase]:
+    """Return the hardest queries, with the training molecules nearest to their spectra where a model is given."""
+    from diptych.evaluation.attribution import nearest_examples
+    from diptych.evaluation.audit import hardest_queries
+
+    cases = hardest_queries(material.results)
+    spectrum_of = {query.identifier: query.spectrum for query in material.queries}
+    if not material.models or material.trained is None or any(case.query not in spectrum_of for case in cases):
+        return cases
+    structures = {item.target: item.structure for item in material.trained.spectra if item.structure is not None}
+    model = material.embeddings[0]
+    nearest = nearest_examples(
+        model.encode_spectra([spectrum_of[case.query] for case in cases]),
+        model.encode_structures(list(structures.values())),
+        labels=list(structures),
+        molecules=list(structures),
+        n=3,
+    )
+    return [
+        replace(case, neighbours=tuple(f"{found.label} {found.cosine:.2f}" for found in row))
+        for case, row in zip(cases, nearest, strict=True)
+    ]
+
+
+def _harmful(material: Material, queries: Sequence[Query], *, n: int) -> list[dict[str, Any]]:
+    """Return the training spectra whose labels the gradients speak against most, in two lists."""
+    import numpy as np
+
+    from diptych.cli.audit_material import examples
+    from diptych.training.influence import influence
+
+    if not n or not queries or not material.models or material.trained is None:
+        return []
+    generator = np.random.default_rng(material.seed)
+    trained = [item for item in material.trained.spectra if item.structure is not None and item.spectrum.n_peaks]
+    trained = [trained[i] for i in sorted(generator.permutation(len(trained))[:_SAMPLED_TRAINING])]
+    asked = [query for query in queries if query.target in query.candidates.positions and query.spectrum.n_peaks]
+    structures, training, tested = examples(trained, asked, generator=generator)
+    found = influence(material.embeddings, training=training, queries=tested, structures=structures)
+    lists = {"against the answers": found.on_queries, "against the rest": -found.on_itself}
+    return [
+        {
+            "accession": trained[row].accession or trained[row].spectrum.identifier,
+            "molecule": trained[row].target,
+            "list": name,
+            "influence": float(abs(values[row]) if name == "against the rest" else values[row]),
+        }
+        for name, values in lists.items()
+        for row in np.argsort(values, kind="stable")[:n]
+    ]
+
+
+def _draw(audit: Audit, queries: Sequence[Query], output: Path) -> None:
+    """Write the page with the hardest queries drawn."""
+    from diptych.evaluation.audit_drawing import write_page
+
+    write_page(audit, {query.identifier: query.spectrum for query in queries}, output / "audit.html")
+
+
+def _show(audit: Audit, output: Path) -> None:
+    from rich.console import Console
+
+    console = Console()
+    for finding in audit.findings:
+        console.print(f"{finding.verdict:>11}  {finding.check}: {finding.says}", highlight=False, markup=False)
+    for one in audit.above:
+        console.print(
+            f"{100 * one.difference:+6.1f} points @1 above {one.second} ({100 * one.low:.1f} to {100 * one.high:.1f}) "
+            f"{one.mark}",
+            highlight=False,
+            markup=False,
+        )
+    for one in audit.uses:
+        console.print(
+            f"{100 * one.difference:+6.1f} points @1 with {one.first} {one.mark}", highlight=False, markup=False
+        )
+    console.print(f"Written: {output / 'audit.html'}, audit.md, audit.json", highlight=False, markup=False)

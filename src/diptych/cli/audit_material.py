@@ -1,0 +1,185 @@
+"""What an audit has to go by: results, spectra, lists, training data and models, each read when it is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from diptych.training.influence import Example
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from diptych.embedding import JointEmbedding
+    from diptych.evaluation import Evaluation
+    from diptych.evaluation.known import KnownSpectra, KnownSpectrum
+    from diptych.evaluation.results import QueryResults
+    from diptych.evaluation.results_metadata import TrainingMolecules
+    from diptych.molecules.structure import Structure
+    from diptych.ranking import Query
+
+_COMPETITORS = 255
+
+
+@dataclass(frozen=True, kw_only=True)
+class Material:
+    """What was named on the command line, and what follows from it.
+
+    Attributes
+    ----------
+    results_path
+        Report or table of results.
+    spectra, candidates, train, accessions, fold, train_fold, models
+        As the command takes them.
+    seed
+        Of samples.
+    """
+
+    results_path: Path
+    spectra: Path | None
+    candidates: Path | None
+    train: Path | None
+    accessions: Path | None
+    fold: str
+    train_fold: str
+    models: tuple[str, ...]
+    seed: int
+
+    @cached_property
+    def evaluation(self) -> Evaluation | None:
+        """The evaluation, where a report is given."""
+        from diptych.evaluation import Evaluation
+
+        return Evaluation.load(self.results_path) if self.results_path.suffix == ".json" else None
+
+    @property
+    def name(self) -> str:
+        """What the method is called."""
+        return self.evaluation.model if self.evaluation else self.results_path.name
+
+    @cached_property
+    def results(self) -> QueryResults:
+        """The table of results, with what training had of the answers."""
+        from diptych.evaluation.results import QueryResults
+
+        found = QueryResults.read(self.results_path)
+        return found.with_metadata(self.training.columns(found)) if self.training else found
+
+    @cached_property
+    def tested(self) -> KnownSpectra | None:
+        """The tested spectra."""
+        return None if self.spectra is None else self._read(self.spectra, self.fold)
+
+    @cached_property
+    def trained(self) -> KnownSpectra | None:
+        """The training spectra."""
+        path = self.train or self.spectra
+        column, equals, _ = self.fold.partition("=")
+        fold = f"{column}={self.train_fold}" if equals else self.train_fold
+        if path is None or (self.train is None and self.accessions is None and not equals):
+            return None
+        return self._read(path, fold)
+
+    def _read(self, path: Path, fold: str) -> KnownSpectra:
+        from diptych.data.dataset import read_dataset
+        from diptych.evaluation.known import KnownSpectra
+        from diptych.evaluation.selection import Selection
+        from diptych.spectra import read_spectra
+
+        split, equals, name = fold.partition("=")
+        selection = Selection.read(self.accessions, fold=fold) if self.accessions else None
+        if path.suffix.lower() == ".parquet":
+            by_split = selection is None and equals
+            dataset = read_dataset(path, split=split, where={"fold": name}) if by_split else read_dataset(path)
+            if selection is not None:
+                dataset = dataset.take([accession in selection.blocks for accession in dataset.column("identifier")])
+            known = KnownSpectra.from_annotated(dataset)
+        else:
+            spectra = read_spectra(path, on_problem=lambda _: None)
+            known = KnownSpectra.from_metadata(selection.filter(spectra) if selection else spectra)
+        return selection.label(known) if selection else known
+
+    @cached_property
+    def training(self) -> TrainingMolecules | None:
+        """The training molecules, as far as they are known."""
+        from diptych.evaluation.results_metadata import TrainingMolecules
+
+        if self.trained is not None:
+            distinct = {item.target: item.structure for item in self.trained.spectra if item.structure is not None}
+            return TrainingMolecules(
+                first_blocks=tuple(distinct),
+                smiles=tuple(structure.smiles for structure in distinct.values()),
+                formulas=tuple(structure.formula for structure in distinct.values()),
+            )
+        if not self.models:
+            return None
+        from diptych.encoders.model_folder import model_folder
+        from diptych.evaluation.overlap import read_first_blocks
+
+        trained_on = model_folder(self.models[0]) / "training_first_blocks.txt"
+        if not trained_on.is_file():
+            return None
+        return TrainingMolecules(first_blocks=tuple(sorted(read_first_blocks(trained_on))))
+
+    @cached_property
+    def lists(self) -> Mapping[str, Sequence[str]]:
+        """The candidate file as it is spelt."""
+        from diptych.data.candidate_files import read_candidate_file
+
+        return read_candidate_file(self.candidates) if self.candidates else {}
+
+    @cached_property
+    def queries(self) -> tuple[Query, ...]:
+        """The queries of the results, where spectra and lists are given."""
+        from diptych.evaluation.lists import queries_from_lists
+
+        if self.tested is None or not self.lists:
+            return ()
+        asked = set(self.results.queries)
+        kept = tuple(item for item in self.tested.spectra if item.spectrum.identifier in asked)
+        return queries_from_lists(replace(self.tested, spectra=kept), self.lists).queries if kept else ()
+
+    @cached_property
+    def embeddings(self) -> list[JointEmbedding]:
+        """The models."""
+        from diptych.embedding import JointEmbedding
+
+        return [JointEmbedding.load(model) for model in self.models]
+
+
+def examples(
+    trained: Sequence[KnownSpectrum], asked: Sequence[Query], *, generator: np.random.Generator
+) -> tuple[list[Structure], list[Example], list[Example]]:
+    """Return a table of structures, and training and tested examples over its rows."""
+    every = {item.target: item.structure for item in trained if item.structure is not None}
+    pool = np.arange(len(every))
+    for query in asked:
+        every |= {structure.inchikey_first_block: structure for structure in query.candidates.structures}
+    row = {block: number for number, block in enumerate(every)}
+    training = [
+        Example(
+            spectrum=item.spectrum,
+            structures=np.append(row[item.target], _others(pool, row[item.target], generator)),
+        )
+        for item in trained
+    ]
+    tested = [
+        Example(
+            spectrum=query.spectrum,
+            structures=np.array(
+                [row[query.target], *(row[block] for block in query.candidates.positions if block != query.target)]
+            ),
+        )
+        for query in asked
+    ]
+    return list(every.values()), training, tested
+
+
+def _others(pool: NDArray[np.int64], own: int, generator: np.random.Generator) -> NDArray[np.int64]:
+    drawn: NDArray[np.int64] = generator.choice(pool, size=min(_COMPETITORS, len(pool)), replace=False)
+    return np.asarray(drawn[drawn != own])

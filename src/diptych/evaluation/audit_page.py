@@ -1,0 +1,161 @@
+"""The written form of an audit: Markdown for reading, and a page with the hardest cases drawn."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from diptych.evaluation.audit import Audit, HardCase
+    from diptych.evaluation.comparison_table import Comparison
+    from diptych.evaluation.list_length import LengthBin
+    from diptych.evaluation.strata import Stratum
+
+Rows = Sequence[Sequence[str]]
+
+
+def markdown(audit: Audit) -> str:
+    """Return the audit as Markdown."""
+    parts = [
+        f"# Audit of {audit.name}",
+        f"{audit.n_queries:,} queries of {audit.n_molecules:,} molecules; hit rate at 1 {_rate(audit.hit_rate)} % "
+        f"({_interval(audit.low, audit.high)}), by spectrum, 95 % interval over molecules, ties against the target.",
+    ]
+    for title, text, header, rows in sections(audit):
+        parts += [f"## {title}", text, table(header, rows)]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def sections(audit: Audit) -> list[tuple[str, str, Sequence[str], Rows]]:
+    """Return title, remark, header and rows of every table of an audit."""
+    found: list[tuple[str, str, Sequence[str], Rows]] = [
+        (
+            "Leaks and losses",
+            "",
+            ("check", "verdict", "finding"),
+            [(f.check, f.verdict, f.says) for f in audit.findings],
+        ),
+        (
+            "Better than what?",
+            "Hit rate at 1, the method less the control, in points. p by paired bootstrap over molecules, adjusted by "
+            "Holm's method over the table; * < 0.05, ** < 0.01, *** < 0.001.",
+            ("control", "difference", "95 % interval", "p adjusted", "p McNemar", "queries"),
+            [comparison_row(one, name=one.second) for one in audit.above],
+        ),
+        (
+            "What it looks at",
+            "Hit rate at 1 of perturbed spectra less that of the same spectra unperturbed. What costs nothing is "
+            "not used.",
+            ("perturbation", "difference", "95 % interval", "p adjusted", "p McNemar", "queries"),
+            [comparison_row(one, name=one.first) for one in audit.uses],
+        ),
+        ("List length", "Hit rate at 1 beside that of random scores in the same lists.", *length_table(audit.lengths)),
+    ]
+    found += [(f"By {column}", "", *stratum_table(strata)) for column, strata in audit.strata.items()]
+    found += [_harmful(audit.harmful), _hardest(audit.hardest)]
+    return [section for section in found if section[3]]
+
+
+def comparison_row(one: Comparison, *, name: str) -> tuple[str, ...]:
+    """Return one line of a table of comparisons."""
+    return (
+        name,
+        f"{100 * one.difference:+.1f} {one.mark}".strip(),
+        _interval(one.low, one.high),
+        _p(one.p_adjusted),
+        _p(one.p_mcnemar),
+        f"{one.n_queries:,}",
+    )
+
+
+def length_table(lengths: Iterable[LengthBin]) -> tuple[Sequence[str], Rows]:
+    """Return header and rows of hit rates by list length."""
+    return ("candidates", "queries", "molecules", "hit rate @1", "95 % interval", "chance", "beyond chance"), [
+        (
+            f"{one.shortest}" if one.shortest == one.longest else f"{one.shortest} to {one.longest}",
+            f"{one.n_queries:,}",
+            f"{one.n_molecules:,}",
+            _rate(one.hit_rate),
+            _interval(one.low, one.high),
+            _rate(one.chance),
+            _rate(one.beyond_chance),
+        )
+        for one in lengths
+    ]
+
+
+def stratum_table(strata: Iterable[Stratum]) -> tuple[Sequence[str], Rows]:
+    """Return header and rows of hit rates by stratum; a stratum without a query has dashes."""
+    return ("value", "queries", "molecules", "hit rate @1", "95 % interval", "chance"), [
+        (
+            one.label + (" (few molecules)" if one.is_small and one.n_queries else ""),
+            f"{one.n_queries:,}",
+            f"{one.n_molecules:,}",
+            _rate(one.hit_rate),
+            _interval(one.low, one.high),
+            _rate(one.chance),
+        )
+        for one in strata
+    ]
+
+
+def _harmful(harmful: Sequence[Mapping[str, Any]]) -> tuple[str, str, Sequence[str], Rows]:
+    text = (
+        "Training spectra on whose labels a step of training would raise the loss of the tested answers most (gradient "
+        "products over checkpoints, doi:10.48550/arXiv.2002.08484), then those whose own gradient is greatest. Wrong "
+        "labels gather here; so do rare ones."
+    )
+    header = ("accession", "molecule", "list", "influence")
+    return (
+        "Training labels to look at",
+        text,
+        header,
+        [(row["accession"], row["molecule"], row["list"], f"{row['influence']:.3g}") for row in harmful],
+    )
+
+
+def _hardest(hardest: Sequence[HardCase]) -> tuple[str, str, Sequence[str], Rows]:
+    rows = [
+        (
+            one.query,
+            f"{one.rank:.0f} of {one.n_candidates}" if math.isfinite(one.rank) else "miss",
+            f"`{one.target_smiles}`",
+            f"`{one.best_smiles}`",
+            "" if math.isnan(one.tanimoto) else f"{one.tanimoto:.2f}",
+            ", ".join(one.neighbours),
+        )
+        for one in hardest
+    ]
+    header = ("query", "rank", "answer", "stood first", "Tanimoto", "nearest training molecules")
+    return "Hardest queries", "Wrong by the widest margin of score, one per molecule.", header, rows
+
+
+def table(header: Sequence[str], rows: Rows) -> str:
+    """Return a Markdown table; empty without a row."""
+    if not rows:
+        return ""
+    lines = [header, ("---",) * len(header), *rows]
+    return "\n".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def html_table(header: Sequence[str], rows: Rows) -> str:
+    """Return an HTML table; empty without a row."""
+    if not rows:
+        return ""
+    head = "".join(f"<th>{escape(str(cell))}</th>" for cell in header)
+    body = "".join("<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in row) + "</tr>" for row in rows)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _rate(value: float) -> str:
+    return "–" if math.isnan(value) else f"{100 * value:.1f}"
+
+
+def _interval(low: float, high: float) -> str:
+    return "–" if math.isnan(low) or math.isnan(high) else f"{100 * low:.1f} to {100 * high:.1f}"
+
+
+def _p(value: float) -> str:
+    return "–" if math.isnan(value) else f"{value:.2g}"

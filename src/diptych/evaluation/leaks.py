@@ -1,0 +1,323 @@
+"""Ways in which a test can be answered without being understood, each with a verdict and its numbers."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.stats import chisquare
+
+if TYPE_CHECKING:
+    from diptych.evaluation.results import QueryResults
+    from diptych.evaluation.results_metadata import TrainingMolecules
+    from diptych.evaluation.results_scores import CandidateScores
+    from diptych.spectra.spectrum import Spectrum
+
+NEAR_TWIN = 0.85
+_HISTOGRAM_EDGES = np.linspace(0, 1, 11)
+_POSITION_BINS = 10
+_HASHED_PEAKS = 20
+_TELLING_PEAKS = 3
+_HASHED_DA = 0.01
+
+
+class Verdict(StrEnum):
+    """What a check came to."""
+
+    PASS = "pass"  # noqa: S105 - a verdict, no password
+    WARN = "warn"
+    FAIL = "fail"
+    UNKNOWN = "not checked"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """The outcome of one check.
+
+    Attributes
+    ----------
+    check
+        What was looked for.
+    verdict
+        Whether it was found.
+    says
+        One sentence with the numbers that decided.
+    numbers
+        All numbers, as JSON can hold them.
+    """
+
+    check: str
+    verdict: Verdict
+    says: str
+    numbers: Mapping[str, Any] = field(default_factory=dict)
+
+
+def shared_molecules(results: QueryResults, training: TrainingMolecules) -> Finding:
+    """Return how many right answers were trained on; a single one fails."""
+    seen = set(results.targets) & set(training.first_blocks)
+    n_queries = sum(target in seen for target in results.targets)
+    return Finding(
+        check="shared molecules",
+        verdict=Verdict.FAIL if seen else Verdict.PASS,
+        says=f"{len(seen)} of {results.n_molecules} tested molecules ({n_queries} of {len(results)} queries) are "
+        "among the "
+        f"{len(training.first_blocks)} of training.",
+        numbers={"molecules": len(seen), "of_molecules": results.n_molecules, "queries": n_queries},
+    )
+
+
+def shared_scaffolds(results: QueryResults) -> Finding:
+    """Return how many answers have a scaffold that training has; more than 5 % warns: not every split forbids it."""
+    values = Counter(results.text("scaffold_seen"))
+    known = values["seen"] + values["unseen"]
+    if not known:
+        return _unknown("shared scaffolds", "the training structures, or the answers' SMILES, are not known")
+    share = values["seen"] / known
+    return Finding(
+        check="shared scaffolds",
+        verdict=Verdict.WARN if share > 0.05 else Verdict.PASS,
+        says=f"{values['seen']} of {known} queries ({100 * share:.1f} %) are of molecules whose Bemis-Murcko "
+        "scaffold is "
+        f"in training; {len(results) - known} have no scaffold.",
+        numbers={"queries": values["seen"], "of_queries": known, "without_scaffold": len(results) - known},
+    )
+
+
+def near_twins(results: QueryResults) -> Finding:
+    """Return how similar tested molecules are to the nearest of training, as a histogram; twins above 5 % warn."""
+    nearest = {
+        target: float(text)
+        for target, text in zip(results.targets, results.text("nearest_training"), strict=True)
+        if text
+    }
+    if not nearest:
+        return _unknown("near twins", "the training structures, or the answers' SMILES, are not known")
+    values = np.array(list(nearest.values()))
+    counts, _ = np.histogram(values, bins=_HISTOGRAM_EDGES)
+    share = float(np.mean(values >= NEAR_TWIN))
+    return Finding(
+        check="near twins",
+        verdict=Verdict.WARN if share > 0.05 else Verdict.PASS,
+        says=f"{100 * share:.1f} % of {values.size} tested molecules have a Tanimoto similarity of at least "
+        f"{NEAR_TWIN} to "
+        f"a training molecule (median {np.median(values):.2f}).",
+        numbers={
+            "share": share,
+            "median": float(np.median(values)),
+            "histogram_edges": [round(float(edge), 2) for edge in _HISTOGRAM_EDGES],
+            "histogram": counts.tolist(),
+        },
+    )
+
+
+def shared_spectra(tested: Sequence[Spectrum], training: Sequence[Spectrum]) -> Finding:
+    """Return how many tested spectra stand in training too: the same, peak by peak, or nearly (`near_hash`)."""
+    if not tested or not training:
+        return _unknown("shared spectra", "the spectra of the test or of training were not given")
+    telling = [spectrum for spectrum in tested if spectrum.n_peaks >= _TELLING_PEAKS]
+    reference = [spectrum for spectrum in training if spectrum.n_peaks >= _TELLING_PEAKS]
+    same, near = {peak_hash(spectrum) for spectrum in reference}, {near_hash(spectrum) for spectrum in reference}
+    n_same = sum(peak_hash(spectrum) in same for spectrum in telling)
+    n_near = sum(near_hash(spectrum) in near for spectrum in telling)
+    return Finding(
+        check="shared spectra",
+        verdict=_graded(n_same / max(len(telling), 1), n_near / max(len(telling), 1)),
+        says=f"{n_same} of {len(telling)} tested spectra of at least {_TELLING_PEAKS} peaks are peak by peak those "
+        "of a "
+        f"training spectrum, {n_near} have its precursor and highest peaks; {len(tested) - len(telling)} of fewer "
+        "peaks "
+        "were not compared.",
+        numbers={
+            "same": n_same,
+            "near": n_near,
+            "of_spectra": len(telling),
+            "too_few_peaks": len(tested) - len(telling),
+        },
+    )
+
+
+def _graded(same: float, near: float) -> Verdict:
+    if same > 0.001:
+        return Verdict.FAIL
+    return Verdict.WARN if same or near > 0.005 else Verdict.PASS
+
+
+def peak_hash(spectrum: Spectrum) -> str:
+    """Return a hash that spectra share where all peaks agree: m/z to 0.0001, intensity to 0.1 % of the base peak."""
+    relative = spectrum.intensity / spectrum.intensity.max()
+    rows = np.column_stack([np.round(spectrum.mz * 1e4), np.round(relative * 1e3)]).astype(np.int64)
+    return hashlib.blake2b(rows.tobytes(), digest_size=12).hexdigest()
+
+
+def near_hash(spectrum: Spectrum) -> str:
+    """Return a hash that near copies share: precursor and set of the m/z of the 20 highest peaks, rounded to 0.01."""
+    highest = np.argsort(-spectrum.intensity, kind="stable")[:_HASHED_PEAKS]
+    values = np.unique(np.round(spectrum.mz[highest] / _HASHED_DA).astype(np.int64))
+    precursor = round((spectrum.precursor_mz or 0.0) / _HASHED_DA)
+    return hashlib.blake2b(np.append(values, precursor).tobytes(), digest_size=12).hexdigest()
+
+
+def target_positions(scores: CandidateScores) -> Finding:
+    """Return whether the answer stands anywhere in its list alike, by a chi-square test over tenths of the list.
+
+    Notes
+    -----
+    The answer at position p of n is at (p + u) / n, u uniform and drawn by a fixed seed, which is uniform in [0, 1) for
+    whatever n where positions are uniform. Lists of one candidate say nothing.
+    """
+    lengths = np.diff(scores.offsets)
+    asked = (lengths > 1) & (scores.target_positions >= 0)
+    if asked.sum() < 5 * _POSITION_BINS:
+        return _unknown("target position", f"{int(asked.sum())} lists hold their answer and another, too few to tell")
+    spread = np.random.default_rng(0).random(int(asked.sum()))
+    # Spectra of one molecule share a list, so that its position counts once.
+    keys = {(scores.blocks_of(int(i)), int(scores.target_positions[i])): i for i in np.flatnonzero(asked)}
+    rows = np.array(list(keys.values()))
+    where = (scores.target_positions[rows] + spread[: rows.size]) / lengths[rows]
+    counts = np.bincount((where * _POSITION_BINS).astype(int), minlength=_POSITION_BINS)
+    p_value = float(chisquare(counts).pvalue)
+    first = float(np.mean(scores.target_positions[rows] == 0))
+    expected = float(np.mean(1 / lengths[rows]))
+    return Finding(
+        check="target position",
+        verdict=Verdict.FAIL if p_value < 1e-6 else Verdict.WARN if p_value < 0.01 else Verdict.PASS,
+        says=f"The answer stands first in {100 * first:.1f} % of {rows.size} distinct lists ({100 * expected:.1f} % by "
+        f"chance); over tenths of the list chi-square p = {p_value:.2g}.",
+        numbers={"p_value": p_value, "first": first, "expected_first": expected, "by_tenth": counts.tolist()},
+    )
+
+
+def ties(results: QueryResults, scores: CandidateScores | None = None) -> Finding:
+    """Return in how many queries the answer shares its score with another candidate, which counts against it."""
+    if scores is None:
+        tied = np.nan_to_num(results.number("margin"), nan=1.0) == 0
+        share = float(tied.mean()) if len(results) else 0.0
+        says = f"In {100 * share:.1f} % of {len(results)} queries the first two candidates have one score."
+    else:
+        tied_targets = [
+            position is not None and bool(np.sum(of_query == of_query[position]) > 1)
+            for of_query, position in zip(scores.per_query, scores.positions, strict=True)
+        ]
+        share = float(np.mean(tied_targets)) if tied_targets else 0.0
+        says = f"In {100 * share:.1f} % of {len(tied_targets)} queries another candidate has the score of the answer."
+    return Finding(
+        check="ties",
+        verdict=Verdict.WARN if share > 0.01 else Verdict.PASS,
+        says=says + " Ties count against the answer.",
+        numbers={"share": share},
+    )
+
+
+def unscored(results: QueryResults, scores: CandidateScores | None, counts: Mapping[str, int]) -> list[Finding]:
+    """Return what was lost on the way: duplicates removed, candidates that were not read or got no score, misses."""
+    n_unscored = 0 if scores is None else int(np.isnan(scores.scores).sum())
+    n_all = int(results.n_candidates.sum())
+    missed = int(np.count_nonzero(np.isinf(results.ranks)))
+    unparsed, duplicates = counts.get("unparsed_candidates", 0), counts.get("duplicate_candidates_removed", 0)
+    return [
+        Finding(
+            check="duplicate candidates",
+            verdict=Verdict.WARN if duplicates else Verdict.PASS,
+            says=f"{duplicates} further spellings of listed molecules were removed from the lists before scoring.",
+            numbers={"removed": duplicates},
+        ),
+        Finding(
+            check="candidates lost",
+            verdict=Verdict.FAIL if n_unscored + unparsed > 0.01 * max(n_all, 1) else _warned(n_unscored + unparsed),
+            says=f"{unparsed} candidates could not be read and {n_unscored} of {n_all} asked got no score; they "
+            "stay in "
+            "their lists, below every number.",
+            numbers={"unparsed": unparsed, "unscored": n_unscored, "of": n_all},
+        ),
+        Finding(
+            check="queries without a rank",
+            verdict=Verdict.WARN if missed > 0.01 * max(len(results), 1) else Verdict.PASS,
+            says=f"{missed} of {len(results)} answers are missing from their list or got no score: they count as "
+            "misses.",
+            numbers={"missed": missed, "of": len(results)},
+        ),
+    ]
+
+
+def _warned(count: int) -> Verdict:
+    return Verdict.WARN if count else Verdict.PASS
+
+
+def spelling_shortcut(lists: Mapping[str, Sequence[str]], answers: Mapping[str, Sequence[str]]) -> Finding:
+    """Return how often a rule that sees no more than how the SMILES are spelt picks the answer.
+
+    Parameters
+    ----------
+    lists
+        Key -> candidate SMILES as the file spells them, before they are standardised.
+    answers
+        Key -> those of them that are the answer.
+
+    Notes
+    -----
+    A feature of the text (chirality marks, double-bond marks, brackets, explicit aromaticity, dots, length, first
+    letter) picks the candidates that have most or least of it; a pick among t candidates of which a are the answer
+    counts a / t. The best rule over all lists is reported, against the same rule's chance 1 / n and against the best
+    of as many rules where the answer is drawn at random.
+    """
+    usable = [
+        (texts, set(answers.get(key, ()))) for key, texts in lists.items() if len(set(texts)) > 1 and answers.get(key)
+    ]
+    if len(usable) < 20:
+        return _unknown("SMILES spelling", f"{len(usable)} lists with their spelling are known, too few to tell")
+    found = {
+        name: float(np.mean([_picked(texts, right, rule) for texts, right in usable])) for name, rule in _RULES.items()
+    }
+    best = max(found, key=lambda name: found[name])
+    generator = np.random.default_rng(0)
+    drawn = [(texts, {texts[int(generator.integers(len(texts)))]}) for texts, _ in usable]
+    by_chance = max(float(np.mean([_picked(texts, right, rule) for texts, right in drawn])) for rule in _RULES.values())
+    error = math.sqrt(max(by_chance * (1 - by_chance), 1e-12) / len(usable))
+    above = found[best] - by_chance
+    return Finding(
+        check="SMILES spelling",
+        verdict=Verdict.FAIL if above > 0.2 else Verdict.WARN if above > max(0.03, 3 * error) else Verdict.PASS,
+        says=f"The rule '{best}', which sees no spectrum, picks {100 * found[best]:.1f} % of the answers of "
+        f"{len(usable)} "
+        f"lists; the best rule picks {100 * by_chance:.1f} % where answers are drawn at random. Candidates are "
+        "standardised before any ranker sees them.",
+        numbers={"rules": found, "best_by_chance": by_chance, "lists": len(usable)},
+    )
+
+
+def _count(characters: str) -> Any:  # noqa: ANN401 - a function of a text
+    return lambda text: sum(text.count(character) for character in characters)
+
+
+_FEATURES: Mapping[str, Any] = {
+    "chirality marks": _count("@"),
+    "double-bond marks": _count("/\\"),
+    "brackets": _count("["),
+    "aromatic letters": _count("cnos"),
+    "explicit bonds": _count("=#-:"),
+    "dots": _count("."),
+    "characters": len,
+    "first letter": lambda text: ord(text[0]) if text else 0,
+}
+_RULES: Mapping[str, Any] = {
+    f"{word} {name}": (lambda text, sign=sign, feature=feature: sign * feature(text))
+    for name, feature in _FEATURES.items()
+    for word, sign in (("most", 1), ("fewest", -1))
+}
+
+
+def _picked(texts: Sequence[str], right: set[str], rule: Any) -> float:  # noqa: ANN401
+    values = [rule(text) for text in texts]
+    highest = max(values)
+    picked = [text for text, value in zip(texts, values, strict=True) if value == highest]
+    return sum(text in right for text in picked) / len(picked)
+
+
+def _unknown(check: str, why: str) -> Finding:
+    return Finding(check=check, verdict=Verdict.UNKNOWN, says=f"Not checked: {why}.")

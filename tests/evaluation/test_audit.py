@@ -1,0 +1,121 @@
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from diptych.errors import EvaluationError
+from diptych.evaluation.attribution import nearest_examples
+from diptych.evaluation.audit import audit_results, hardest_queries, what_it_uses
+from diptych.evaluation.audit_drawing import write_page
+from diptych.evaluation.audit_perturbations import PERTURBATIONS
+from diptych.evaluation.leaks import Finding, Verdict
+from diptych.evaluation.results import QueryResults
+from diptych.ranking import CandidateList, Query
+from diptych.spectra.spectrum import Spectrum
+
+SPECTRUM = Spectrum.from_peaks([50.004, 51.0, 99.5], [1.0, 3.0, 9.0], precursor_mz=100.0)
+
+
+def results(ranks: list[float], *, targets: str) -> QueryResults:
+    n = len(ranks)
+    return QueryResults(
+        queries=tuple(f"q{i}" for i in range(n)),
+        targets=tuple(targets),
+        ranks=np.array(ranks, dtype=float),
+        n_candidates=np.full(n, 4),
+        target_scores=np.linspace(0.5, 0.1, n),
+        best_scores=np.full(n, 0.6),
+        best=("X",) * n,
+        texts={"best_smiles": ("CCO",) * n, "target_smiles": ("COC",) * n},
+        control_ranks={"random": np.full(n, 4.0)},
+        metadata={"adduct": ("[M+H]+",) * n},
+    )
+
+
+def perturbed(name: str) -> Spectrum:
+    return PERTURBATIONS[name](SPECTRUM, np.random.default_rng(0))
+
+
+def test_perturbations_take_one_thing_each():
+    np.testing.assert_array_equal(perturbed("intensities flattened").intensity, [1, 1, 1])
+    assert sorted(perturbed("intensities permuted").intensity) == [1, 3, 9]
+    np.testing.assert_allclose(perturbed("m/z rounded to 0.01").mz, [50.0, 51.0, 99.5])
+    np.testing.assert_allclose(perturbed("m/z rounded to 1").mz, [50, 51, 100])
+    assert perturbed("precursor shifted by 0.05").precursor_mz == pytest.approx(100.05)
+    assert perturbed("precursor not stated").precursor_mz is None
+    np.testing.assert_array_equal(perturbed("precursor peaks removed").mz, [50.004, 51.0])
+
+
+def test_peaks_that_fall_together_are_added():
+    close = Spectrum.from_peaks([50.01, 50.02], [1.0, 2.0])
+    rounded = PERTURBATIONS["m/z rounded to 1"](close, np.random.default_rng(0))
+    assert (rounded.mz.tolist(), rounded.intensity.tolist()) == ([50.0], [3.0])
+
+
+@dataclass(frozen=True)
+class Molecule:
+    inchikey_first_block: str
+
+
+class BasePeakRanker:
+    """Puts the answer first as long as the base peak of the spectrum is its last one."""
+
+    name = "base peak"
+
+    def score(self, queries):
+        return [np.array([float(np.argmax(q.spectrum.intensity) == 2), 0.5]) for q in queries]
+
+
+def test_what_a_ranker_looks_at_costs_it_its_hits():
+    lists = [CandidateList.distinct([Molecule(f"T{i}"), Molecule("D")]) for i in range(12)]
+    queries = [Query(identifier=f"q{i}", spectrum=SPECTRUM, target=f"T{i}", candidates=lists[i]) for i in range(12)]
+    cost = {one.first: one.difference for one in what_it_uses(BasePeakRanker(), queries, n_bootstrap=50)}
+    assert cost["intensities flattened"] == -1.0
+    assert cost["m/z rounded to 0.1"] == 0.0
+    assert -1 < cost["intensities permuted"] < 0
+
+
+def test_the_hardest_queries_are_those_wrong_by_most_one_per_molecule():
+    cases = hardest_queries(results([1, 2, 3, 2], targets="ABCC"))
+    # Answers' scores 0.5, 0.367, 0.233, 0.1: the last of C is the furthest off, A is right.
+    assert [case.query for case in cases] == ["q3", "q1"]
+    assert hardest_queries(results([1, 1], targets="AB")) == []
+
+
+def test_an_audit_is_written_whole(tmp_path: Path):
+    found = results([1, 2, 3, 1], targets="ABCD")
+    finding = Finding(check="ties", verdict=Verdict.WARN, says="Some tie.")
+    audit = audit_results("mine", found, findings=[finding], hardest=hardest_queries(found), n_bootstrap=50)
+    audit.save(tmp_path)
+    written = json.loads((tmp_path / "audit.json").read_text())
+    assert written["hit_rate"] == 0.5
+    assert written["above"][0]["second"] == "random"
+    assert written["findings"][0]["verdict"] == "warn"
+    text = (tmp_path / "audit.md").read_text()
+    assert "| ties | warn | Some tie. |" in text
+    assert "## By adduct" in text
+    write_page(audit, {"q1": SPECTRUM}, tmp_path / "audit.html")
+    html = (tmp_path / "audit.html").read_text()
+    assert html.count("<svg") == 2 * len(audit.hardest) + 1
+    assert "src=" not in html
+    assert 'href="http' not in html
+
+
+def test_an_audit_of_one_molecule_has_no_interval(tmp_path: Path):
+    audit = audit_results("mine", results([1, 2], targets="AA"), findings=[], n_bootstrap=50)
+    assert math.isnan(audit.low)
+    assert audit.to_dict()["low"] is None
+    audit.save(tmp_path)
+
+
+def test_neighbours_are_of_distinct_molecules_nearest_first():
+    training = np.array([[1, 0], [0.8, 0.6], [0, 1]], dtype=np.float32)
+    (found,) = nearest_examples(
+        np.array([[1, 0]], dtype=np.float32), training, labels=["a", "b", "c"], molecules=["A", "A", "C"], n=2
+    )
+    assert [(one.label, round(one.cosine, 3)) for one in found] == [("a", 1.0), ("c", 0.0)]
+    with pytest.raises(EvaluationError, match="3 training vectors with 1 labels and 3 molecules"):
+        nearest_examples(training, training, labels=["a"], molecules=["A"] * 3)

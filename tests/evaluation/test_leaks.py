@@ -1,0 +1,117 @@
+import math
+
+import numpy as np
+import pytest
+
+from diptych.evaluation import leaks
+from diptych.evaluation.leaks import Verdict, near_hash, peak_hash
+from diptych.evaluation.results import QueryResults
+from diptych.evaluation.results_metadata import TrainingMolecules
+from diptych.evaluation.results_scores import CandidateScores
+from diptych.spectra.spectrum import Spectrum
+
+
+def results(targets: str, **metadata: list[object]) -> QueryResults:
+    n = len(targets)
+    unknown = np.full(n, math.nan)
+    return QueryResults(
+        queries=tuple(map(str, range(n))),
+        targets=tuple(targets),
+        ranks=np.ones(n),
+        n_candidates=np.full(n, 4),
+        target_scores=unknown,
+        best_scores=unknown,
+        best=("",) * n,
+    ).with_metadata(metadata)
+
+
+def scores(positions: list[int], *, lengths: list[int], values: list[float] | None = None) -> CandidateScores:
+    n = sum(lengths)
+    return CandidateScores(
+        queries=tuple(map(str, range(len(lengths)))),
+        offsets=np.cumsum([0, *lengths]),
+        scores=np.array(values if values is not None else np.arange(n), dtype=np.float32),
+        first_blocks=tuple(f"B{i}" for i in range(n)),
+        target_positions=np.array(positions),
+    )
+
+
+def spectrum(mz: list[float], *, intensity: float = 1.0) -> Spectrum:
+    return Spectrum.from_peaks(mz, [intensity * (i + 1) for i in range(len(mz))], precursor_mz=200.0)
+
+
+def test_one_shared_molecule_fails():
+    finding = leaks.shared_molecules(results("AAB"), TrainingMolecules(first_blocks=("A", "X")))
+    assert finding.verdict is Verdict.FAIL
+    assert finding.numbers == {"molecules": 1, "of_molecules": 2, "queries": 2}
+    assert leaks.shared_molecules(results("B"), TrainingMolecules(first_blocks=("A",))).verdict is Verdict.PASS
+
+
+def test_scaffolds_and_twins_are_judged_by_their_share():
+    assert leaks.shared_scaffolds(results("AB", scaffold_seen=["seen", "unseen"])).verdict is Verdict.WARN
+    assert leaks.shared_scaffolds(results("AB", scaffold_seen=[None, None])).verdict is Verdict.UNKNOWN
+    twins = leaks.near_twins(results("AAB", nearest_training=[0.9, 0.9, 0.2]))
+    assert twins.verdict is Verdict.WARN
+    assert twins.numbers["share"] == 0.5
+    assert twins.numbers["histogram"] == [0, 0, 1, 0, 0, 0, 0, 0, 0, 1]
+    assert leaks.near_twins(results("A")).verdict is Verdict.UNKNOWN
+
+
+def test_the_same_spectrum_at_another_scale_is_the_same():
+    one, other = spectrum([50, 60, 70]), spectrum([50, 60, 70], intensity=7.0)
+    assert peak_hash(one) == peak_hash(other)
+    assert peak_hash(one) != peak_hash(spectrum([50, 60, 70.001]))
+    assert near_hash(one) == near_hash(spectrum([50, 60, 70.001]))
+
+
+def test_spectra_that_stand_in_training_fail_and_those_of_few_peaks_say_nothing():
+    tested = [spectrum([50, 60, 70]), spectrum([50])]
+    finding = leaks.shared_spectra(tested, [spectrum([50, 60, 70]), spectrum([50])])
+    assert finding.verdict is Verdict.FAIL
+    assert finding.numbers == {"same": 1, "near": 1, "of_spectra": 1, "too_few_peaks": 1}
+    assert leaks.shared_spectra(tested, [spectrum([50, 61, 70])]).verdict is Verdict.PASS
+    assert leaks.shared_spectra(tested, []).verdict is Verdict.UNKNOWN
+
+
+def test_an_answer_that_always_stands_first_fails():
+    assert leaks.target_positions(scores([0] * 100, lengths=[5] * 100)).verdict is Verdict.FAIL
+    even = leaks.target_positions(scores([i % 5 for i in range(100)], lengths=[5] * 100))
+    assert even.verdict is Verdict.PASS
+    assert even.numbers["expected_first"] == pytest.approx(0.2)
+    assert leaks.target_positions(scores([0], lengths=[5])).verdict is Verdict.UNKNOWN
+
+
+def test_spectra_of_one_molecule_count_the_position_of_their_list_once():
+    repeated = scores([0] * 100, lengths=[5] * 100)
+    same = CandidateScores(
+        queries=repeated.queries,
+        offsets=repeated.offsets,
+        scores=repeated.scores,
+        first_blocks=("A", "B", "C", "D", "E") * 100,
+        target_positions=repeated.target_positions,
+    )
+    assert leaks.target_positions(same).says.startswith("The answer stands first in 100.0 % of 1 distinct lists")
+
+
+def test_a_rule_on_the_spelling_that_finds_the_answers_fails():
+    lists = {str(i): ["C[C@H](N)O", "CC(N)O", "CCNO", "CNCO"] for i in range(30)}
+    finding = leaks.spelling_shortcut(lists, {key: ["C[C@H](N)O"] for key in lists})
+    assert finding.verdict is Verdict.FAIL
+    assert finding.numbers["rules"]["most chirality marks"] == 1.0
+    assert leaks.spelling_shortcut({}, {}).verdict is Verdict.UNKNOWN
+
+
+def test_ties_with_the_answer_are_counted():
+    found = leaks.ties(results("AB"), scores([0, 0], lengths=[2, 2], values=[1, 1, 2, 1]))
+    assert (found.verdict, found.numbers) == (Verdict.WARN, {"share": 0.5})
+    assert leaks.ties(results("AB").with_numbers({"margin": [0.0, math.nan]})).numbers == {"share": 0.5}
+
+
+def test_what_was_lost_on_the_way_is_counted():
+    found = results("AB")
+    found.ranks[1] = math.inf
+    counts = {"unparsed_candidates": 0, "duplicate_candidates_removed": 3}
+    duplicates, lost, missed = leaks.unscored(found, scores([0, 0], lengths=[2, 2], values=[1, math.nan, 2, 1]), counts)
+    assert (duplicates.verdict, duplicates.numbers) == (Verdict.WARN, {"removed": 3})
+    assert (lost.verdict, lost.numbers) == (Verdict.FAIL, {"unparsed": 0, "unscored": 1, "of": 8})
+    assert (missed.verdict, missed.numbers) == (Verdict.WARN, {"missed": 1, "of": 2})
