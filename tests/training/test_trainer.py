@@ -171,10 +171,57 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_checkpoint(
     assert len(metrics(tmp_path / "run")) == 4
 
 
-def test_full_memory_says_which_setting_to_lower(amides: Path, tmp_path: Path):
-    error = RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 99 bytes")
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 99 bytes"),
+        torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+        MemoryError("std::bad_alloc"),
+    ],
+)
+def test_full_memory_says_which_setting_to_lower(amides: Path, tmp_path: Path, error: BaseException):
     with pytest.raises(TrainingError, match=r"out of memory: lower training\.batch_size \(now 50\)"):
         train(config_of(amides), tmp_path / "run", callbacks=[StopAfter(0, error)])
+
+
+@pytest.mark.parametrize(
+    ("loss", "message"),
+    [
+        ({"terms": [{"name": "late-interaction"}]}, r"the tower 'binned-mlp' returns none"),
+        ({"terms": [{"name": "vicreg", "from_epoch": 4}]}, r"'vicreg' would never be on"),
+        ({"terms": [{"name": "supcon"}]}, r"'supcon' needs two spectra of a molecule"),
+        ({"terms": [{"name": "mocco"}]}, r"unknown term 'mocco'; did you mean 'moco'\?"),
+    ],
+)
+def test_an_impossible_loss_is_refused_before_anything_is_read(tmp_path: Path, loss: dict[str, Any], message: str):
+    with pytest.raises(ConfigError, match=message):
+        train(config_of(tmp_path, loss=loss), tmp_path / "run")
+
+
+def test_a_run_with_terms_is_resumed_as_if_it_had_not_stopped(amides: Path, tmp_path: Path):
+    terms = [
+        {"name": "moco", "queue_size": 100},
+        {"name": "fingerprint", "hidden_dim": 16},
+        {"name": "descriptors", "hidden_dim": 8, "from_epoch": 1},
+        {"name": "supcon-tanimoto", "augmented": True, "alpha": 1.0},
+        {"name": "candidate-regularisation", "k": 1, "from_share": 0.5},
+    ]
+    config = config_of(
+        amides,
+        loss={"name": "cmc", "temperature": 0.05, "terms": terms},
+        model={"projection": {"hidden_dim": 16, "dim": 8}},
+        augmentation={"peak_dropout": 0.2},
+        training={"epochs": 2},
+        validation={"fold": ""},
+    )
+    train(config, tmp_path / "whole")
+    with pytest.raises(RuntimeError, match="killed"):
+        train(config, tmp_path / "cut", callbacks=[StopAfter(1, RuntimeError("killed"))])
+    train(config, tmp_path / "cut", resume=True)
+    assert metrics(tmp_path / "cut") == metrics(tmp_path / "whole")
+    cut, whole = (weights(tmp_path / name / "model") for name in ("cut", "whole"))
+    assert all(torch.equal(cut[name], whole[name]) for name in whole)
+    assert JointEmbedding.load(tmp_path / "cut" / "model").loss_dim == 8
 
 
 def test_training_stops_early_when_nothing_gets_better(amides: Path, tmp_path: Path):

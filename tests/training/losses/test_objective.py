@@ -1,0 +1,155 @@
+from math import e, log
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from diptych.errors import ConfigError
+from diptych.training.config import RunConfig
+from diptych.training.losses import LOSS_TERMS, LossTerm, Objective
+from diptych.training.losses.requirements import check_requirements
+
+PAIRS = [[1.0, 0.0], [0.0, 1.0]]
+MODEL: Any = SimpleNamespace(loss_dim=2)
+INFO_NCE = log((e + 1) / e)
+
+
+class Constant(LossTerm):
+    def __init__(self, *, value: float = 1.0, main: float = 1.0) -> None:
+        super().__init__()
+        self.value, self.main_weight = value, main
+
+    def forward(self, context):
+        return torch.tensor(self.value)
+
+
+@pytest.fixture(autouse=True)
+def constant(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(LOSS_TERMS, "constant", Constant)
+
+
+def objective(*terms: dict[str, Any], epochs: int = 10, **loss: Any) -> Objective:
+    config = RunConfig.from_dict({"loss": {**loss, "terms": list(terms)}})
+    return Objective(config.loss, MODEL, epochs=epochs)
+
+
+def test_weighted_terms_are_added_to_the_weighted_main_loss(context):
+    minimised = objective({"name": "constant", "weight": 3.0, "value": 5.0}, {"name": "constant"}, weight=2.0)
+    assert minimised(context(PAIRS, PAIRS)).item() == pytest.approx(2 * INFO_NCE + 15 + 1)
+
+
+def test_a_term_can_lower_the_main_loss_while_it_is_on(context):
+    minimised = objective({"name": "constant", "main": 0.9, "from_epoch": 1})
+    assert minimised(context(PAIRS, PAIRS, epoch=0)).item() == pytest.approx(INFO_NCE)
+    assert minimised(context(PAIRS, PAIRS, epoch=1)).item() == pytest.approx(0.9 * INFO_NCE + 1)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "on"),
+    [
+        ({}, range(10)),
+        ({"from_epoch": 3}, range(3, 10)),
+        ({"until_epoch": 3}, range(3)),
+        ({"from_epoch": 2, "until_epoch": 4}, range(2, 4)),
+        ({"from_share": 0.97}, range(9, 10)),
+        ({"from_share": 0.5, "until_epoch": 7}, range(5, 7)),
+    ],
+)
+def test_a_term_counts_in_its_epochs_alone(context, schedule: dict[str, Any], on: range):
+    minimised = objective({"name": "constant", **schedule}, weight=0.0)
+    values = [minimised(context(PAIRS, PAIRS, epoch=epoch)).item() for epoch in range(10)]
+    assert values == [float(epoch in on) for epoch in range(10)]
+
+
+def test_with_the_main_loss_off_no_structure_is_looked_at(context, model):
+    model.structure_encoder = None
+    minimised = objective({"name": "supcon"}, weight=0.0)
+    given = context([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]], PAIRS, molecule=[0, 0, 1], model=model)
+    assert minimised(given).item() == pytest.approx(INFO_NCE)
+
+
+def test_the_objective_asks_for_what_its_terms_need():
+    minimised = objective({"name": "fingerprint"}, {"name": "supcon", "augmented": True}, {"name": "vicreg"})
+    assert minimised.needs == {"fingerprint", "second_view"}
+
+
+def test_the_weights_of_heads_are_learned_with_the_model():
+    names = [name for name, _ in objective({"name": "exact-mass", "hidden_dim": 3}).named_parameters()]
+    assert names == ["terms.0.head.0.weight", "terms.0.head.0.bias", "terms.0.head.2.weight", "terms.0.head.2.bias"]
+
+
+@pytest.mark.parametrize(
+    ("term", "message"),
+    [
+        ({"name": "supcom"}, r"loss\.terms: unknown term 'supcom'; did you mean 'supcon'\?"),
+        ({"name": "zzz"}, r"unknown term 'zzz'; expected one of supcon, "),
+        ({"weight": 1.0}, r"every table must have a name, got \{'weight': 1\.0\}"),
+        ({"name": 3}, r"every table must have a name"),
+        ({"name": "supcon", "temprature": 0.1}, r"'supcon' has no option 'temprature'; did you mean 'temperature'\?"),
+        ({"name": "supcon", "wieght": 0.1}, r"'supcon' has no option 'wieght'; did you mean 'weight'\?"),
+        ({"name": "supcon", "temperature": "x"}, r"'supcon': temperature must be a number, got 'x'"),
+        ({"name": "supcon", "augmented": 1}, r"'supcon': augmented must be true or false, got 1"),
+        ({"name": "moco", "queue_size": 2.5}, r"'moco': queue_size must be a whole number, got 2\.5"),
+        ({"name": "adversarial", "kind": 2}, r"'adversarial': kind must be a text, got 2"),
+        ({"name": "vicreg", "gamma": -1.0}, r"'vicreg': gamma must be at least 0, got -1\.0"),
+        ({"name": "vicreg", "weight": "1"}, r"'vicreg': weight must be a number of at least 0, got '1'"),
+        ({"name": "vicreg", "weight": -1.0}, r"'vicreg': weight must be a number of at least 0, got -1\.0"),
+        ({"name": "vicreg", "from_epoch": 1.5}, r"'vicreg': from_epoch must be a whole number of at least 0, got 1\.5"),
+        ({"name": "vicreg", "from_share": 1.0}, r"'vicreg': from_share must be below 1, got 1\.0"),
+        ({"name": "vicreg", "from_epoch": 10}, r"'vicreg' would never be on: .* epoch 10 .* of training\.epochs 10"),
+        ({"name": "vicreg", "from_epoch": 5, "until_epoch": 5}, r"starts after epoch 5 and ends after epoch 5"),
+    ],
+)
+def test_a_mistake_in_a_term_is_one_clear_line(term: dict[str, Any], message: str):
+    with pytest.raises(ConfigError, match=message):
+        objective(term)
+
+
+def test_an_unknown_main_loss_is_refused():
+    with pytest.raises(ConfigError, match=r"loss\.name: unknown loss 'x'; expected one of info-nce, "):
+        objective(name="x")
+
+
+def test_nothing_to_minimise_is_refused():
+    with pytest.raises(ConfigError, match=r"loss\.weight is 0 and loss\.terms is empty"):
+        objective(weight=0.0)
+
+
+@pytest.mark.parametrize("terms", [3, "supcon", ["supcon"], {"name": "supcon"}])
+def test_terms_must_be_tables(terms: Any):
+    with pytest.raises(ConfigError, match=r"loss\.terms must be a list of tables \(\[\[loss\.terms\]\]\), got"):
+        RunConfig.from_dict({"loss": {"terms": terms}})
+
+
+@pytest.mark.parametrize(
+    ("sections", "message"),
+    [
+        ({"loss": {"name": "listwise"}, "negatives": {"per_molecule": 0}}, r"loss 'listwise' needs hard negatives"),
+        (
+            {"loss": {"terms": [{"name": "candidate-regularisation"}]}, "negatives": {"per_molecule": 0}},
+            r"loss 'candidate-regularisation' needs hard negatives; negatives\.per_molecule is 0",
+        ),
+        ({"loss": {"terms": [{"name": "supcon"}]}}, r"'supcon' needs two spectra of a molecule; set sampling"),
+        ({"loss": {"terms": [{"name": "self-supervised"}]}}, r"needs spectra; give data\.unlabelled and"),
+    ],
+)
+def test_a_loss_without_anything_to_compare_is_refused(sections: dict[str, Any], message: str):
+    with pytest.raises(ConfigError, match=message):
+        check_requirements(RunConfig.from_dict(sections))
+
+
+def test_losses_that_have_what_they_need_are_let_through():
+    check_requirements(
+        RunConfig.from_dict({"loss": {"name": "listwise", "terms": [{"name": "supcon", "augmented": True}]}})
+    )
+    sampling = {"spectra_per_molecule": 2, "unlabelled": 4}
+    terms = [{"name": "supcon"}, {"name": "self-supervised"}]
+    check_requirements(
+        RunConfig.from_dict({"loss": {"terms": terms}, "sampling": sampling, "data": {"unlabelled": "x.mgf"}})
+    )
+
+
+def test_a_term_that_cannot_be_computed_says_so(context):
+    with pytest.raises(NotImplementedError, match=r"LossTerm has no forward"):
+        LossTerm()(context(PAIRS, PAIRS))
