@@ -122,7 +122,7 @@ def test_a_changed_or_foreign_folder_is_refused(dataset: Path, tmp_path: Path):
     description.write_text(json.dumps({"format_version": 1}))
     with pytest.raises(EvaluationError, match="lacks the digest or the lists"):
         Benchmark.load(tmp_path / "b")
-    with pytest.raises(EvaluationError, match="cannot be read: .* expected a benchmark of 'diptych benchmark build'"):
+    with pytest.raises(EvaluationError, match=r"cannot be read: .* expected a benchmark of 'diptych benchmark build'"):
         Benchmark.load(tmp_path)
 
 

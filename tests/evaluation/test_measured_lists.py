@@ -1,7 +1,9 @@
+from pathlib import Path
+
 import pytest
 
 from diptych.errors import EvaluationError
-from diptych.evaluation.measured_lists import candidate_tables, draw_lists, with_known_mass
+from diptych.evaluation.measured_lists import candidate_tables, draw_lists, measured_rows, with_known_mass
 from diptych.molecules.structure import Structure
 
 ETHANOL, ETHER, PROPANE = (Structure.from_smiles(text) for text in ("CCO", "COC", "CCC"))
@@ -30,6 +32,18 @@ def test_lists_of_one_formula_and_of_one_mass_come_from_all_structures():
 def test_measured_lists_hold_measured_molecules_alone():
     assert drawn("measured", ppm=10) == {"CCO"}
     assert drawn("measured", ppm=50_000) == {"CCO", "CCC"}
+
+
+def test_further_structures_can_have_been_measured(tmp_path: Path):
+    header = "inchikey_first_block\tsmiles\tformula\tsource\tfold"
+    rows = [header, "A\tCCO\tC2H6O\treport\t", "B\tCOC\tC2H6O\tpubchem\ttest", "C\tCC\tC2H6\tpubchem\t"]
+    (tmp_path / "t.tsv").write_text("\n".join(rows))
+    found = measured_rows(tmp_path / "t.tsv", ["fold", "source=report"])
+    assert found == [("A", "CCO", "C2H6O"), ("B", "COC", "C2H6O")]
+    assert measured_rows(tmp_path / "t.tsv", []) == []
+    tables = candidate_tables([ETHANOL], [row(ETHER), ISOMER], others_measured=[row(ETHER)])
+    (lists,) = draw_lists([ETHANOL.inchikey_first_block], tables, kind="measured").values()
+    assert set(lists) == {"CCO", "COC"}
 
 
 def test_a_long_list_keeps_the_target_and_is_the_same_every_time():

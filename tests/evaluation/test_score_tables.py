@@ -62,7 +62,7 @@ def test_a_parquet_table_is_read(tmp_path: Path):
 
 def test_a_table_without_its_columns_is_refused(tmp_path: Path):
     (tmp_path / "t.tsv").write_text("query\tmolecule\tscore\na\tCCO\t1\n")
-    with pytest.raises(EvaluationError, match="no column smiles; .* one of inchikey_first_block, inchikey, smiles"):
+    with pytest.raises(EvaluationError, match=r"no column smiles; .* one of inchikey_first_block, inchikey, smiles"):
         ScoreTableRanker.read(tmp_path / "t.tsv")
     pq.write_table(pa.table({"query": ["a"], "score": [0.25]}), tmp_path / "t.parquet")
     with pytest.raises(EvaluationError, match=r"t\.parquet: cannot be read as a table of scores"):

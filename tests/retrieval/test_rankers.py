@@ -4,13 +4,14 @@ import numpy as np
 
 from diptych.evaluation import evaluate
 from diptych.ranking import CandidateList, Query, Ranker, ShuffledSpectraRanker
-from diptych.retrieval.rankers import BlindRanker, EmbeddingRanker
+from diptych.retrieval.rankers import BlindRanker, EmbeddingRanker, target_rows, usable_vectors
 from diptych.spectra.spectrum import Spectrum
 
 
 @dataclass(frozen=True)
 class Molecule:
     inchikey_first_block: str
+    neutral_mass: float = 0.0
 
 
 class TwoDimensions:
@@ -93,3 +94,28 @@ def test_empty_lists_and_no_queries_are_no_trouble():
     empty = query("e", 1.0, target="A", blocks=())
     assert ranker.score([empty])[0].shape == (0,)
     assert [s.shape for s in ranker.score([empty, QUERIES[0]])] == [(0,), (2,)]
+
+
+class ByMass:
+    """Three molecules, two of them of one mass."""
+
+    rows = (Molecule("A", 10.0), Molecule("B", 20.0), Molecule("C", 20.0))
+
+    def window(self, neutral_mass: float, half_width_da: float) -> slice:
+        masses = [row.neutral_mass for row in self.rows]
+        low, high = np.searchsorted(masses, [neutral_mass - half_width_da, neutral_mass + half_width_da])
+        return slice(int(low), int(high))
+
+    def structures(self, rows):
+        return [self.rows[row] for row in rows]
+
+
+def test_structures_are_found_in_a_library_by_mass_and_first_block():
+    wanted = [Molecule("C", 20.0), Molecule("A", 10.0), Molecule("D", 20.0), None, Molecule("C", 20.0)]
+    assert target_rows(ByMass(), wanted).tolist() == [2, 0, -1, -1, 2]
+
+
+def test_spectra_that_cannot_be_worked_with_have_no_vector():
+    spectra = [query("1", 2.0, target="A").spectrum, Spectrum.from_peaks([], [])]
+    np.testing.assert_array_equal(usable_vectors(TwoDimensions(), spectra), [[0, 1], [np.nan, np.nan]])
+    np.testing.assert_array_equal(usable_vectors(TwoDimensions(), spectra, blind=True)[0], [1, 0])

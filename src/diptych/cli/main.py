@@ -10,7 +10,19 @@ import typer
 from typer.exceptions import TyperException
 
 from diptych import __version__
-from diptych.cli import annotate, audit, benchmark, dataset, evaluate, library, overlap, presets, pretrain, train
+from diptych.cli import (
+    ablate,
+    annotate,
+    audit,
+    benchmark,
+    dataset,
+    evaluate,
+    library,
+    overlap,
+    presets,
+    pretrain,
+    train,
+)
 from diptych.errors import DiptychError
 
 _INTERRUPTED = 130  # what typer makes of Ctrl-C, and what shells expect
@@ -23,6 +35,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+app.command("ablate")(ablate.ablate_command)
 app.command("annotate")(annotate.annotate_command)
 app.command("audit")(audit.audit_command)
 app.command("evaluate")(evaluate.evaluate_command)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,15 @@ from diptych.errors import EvaluationError
 from diptych.evaluation.benchmark_folder import Benchmark, FoldRow, freeze
 from diptych.evaluation.known import KnownSpectra
 from diptych.evaluation.lists import queries_from_lists
-from diptych.evaluation.measured_lists import LIST_KINDS, ListKind, candidate_tables, draw_lists, with_known_mass
+from diptych.evaluation.measured_lists import (
+    LIST_KINDS,
+    ListKind,
+    Row,
+    candidate_tables,
+    draw_lists,
+    measured_rows,
+    with_known_mass,
+)
 from diptych.spectra.readers import read_spectra
 
 
@@ -30,12 +38,16 @@ class BenchmarkSettings:
         Folds that are asked.
     lists
         Kinds of lists, see `draw_lists`.
+    measured
+        Conditions by which rows of the table of structures count as measured, see `measured_rows`; the molecules of the
+        dataset do in any case.
     ppm, at_most, seed
         Half width of the mass window, longest list, and what decides drawing and order.
     """
 
     asked: tuple[str, ...] = ("test",)
     lists: tuple[ListKind, ...] = ("formula",)
+    measured: tuple[str, ...] = ()
     ppm: float = 10.0
     at_most: int = 256
     seed: int = 0
@@ -96,7 +108,11 @@ def build_benchmark(
         )
     known = KnownSpectra.from_annotated(read_dataset(dataset).take(wanted))
     others, n_without_mass = with_known_mass(() if structures is None else _structure_rows(structures))
-    lists = _draw(known, rows, others, settings=chosen)
+    also = [] if structures is None else measured_rows(structures, chosen.measured)
+    tables = candidate_tables(rows.structures(), others, others_measured=with_known_mass(also)[0])
+    targets = sorted({item.target for item in known.spectra})
+    how: dict[str, Any] = {"ppm": chosen.ppm, "at_most": chosen.at_most, "seed": chosen.seed}
+    lists = {kind: draw_lists(targets, tables, kind=kind, **how) for kind in chosen.lists}
     return freeze(
         folder,
         known=known,
@@ -179,18 +195,9 @@ def build_massspecgym(
     )
 
 
-def _structure_rows(path: Path) -> Iterator[tuple[str, str, str]]:
+def _structure_rows(path: Path) -> Iterator[Row]:
     rows = read_columns(path, ("inchikey_first_block", "smiles", "formula"))
     return ((block, smiles, formula) for block, smiles, formula in rows)
-
-
-def _draw(
-    known: KnownSpectra, rows: Dataset, others: Iterable[tuple[str, str, str]], *, settings: BenchmarkSettings
-) -> dict[str, dict[str, list[str]]]:
-    tables = candidate_tables(rows.structures(), others)
-    targets = sorted({item.target for item in known.spectra})
-    how: dict[str, Any] = {"ppm": settings.ppm, "at_most": settings.at_most, "seed": settings.seed}
-    return {kind: draw_lists(targets, tables, kind=kind, **how) for kind in settings.lists}
 
 
 def _fold_rows(rows: Dataset, folds: Sequence[str]) -> list[FoldRow]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from diptych.data.candidates import CandidateTable, candidates_by_formula, candidates_by_mass
+from diptych.data.tables import read_columns
 from diptych.errors import EvaluationError, FormulaError
 from diptych.molecules.formula import Formula
 
@@ -16,8 +18,12 @@ ListKind = Literal["formula", "mass", "measured"]
 LIST_KINDS: tuple[ListKind, ...] = ("formula", "mass", "measured")
 
 
+Row = tuple[str, str, str]
+"""First block, SMILES and formula of a structure."""
+
+
 def candidate_tables(
-    measured: Iterable[Structure], others: Iterable[tuple[str, str, str]] = ()
+    measured: Iterable[Structure], others: Iterable[Row] = (), *, others_measured: Iterable[Row] = ()
 ) -> tuple[CandidateTable, CandidateTable]:
     """Return the measured molecules, and all structures, as tables to draw lists from.
 
@@ -26,13 +32,39 @@ def candidate_tables(
     measured
         Structures of which there are spectra.
     others
-        First block, SMILES and formula of further structures; of a molecule in both the measured drawing counts.
+        Further structures; of a molecule in both the measured drawing counts.
+    others_measured
+        Those of them that somebody measured, too.
     """
     rows = [(s.inchikey_first_block, s.smiles, s.formula) for s in measured]
-    return CandidateTable.of(rows), CandidateTable.of([*rows, *others])
+    return CandidateTable.of([*rows, *others_measured]), CandidateTable.of([*rows, *others])
 
 
-def with_known_mass(rows: Iterable[tuple[str, str, str]]) -> tuple[list[tuple[str, str, str]], int]:
+def measured_rows(path: Path, conditions: Sequence[str]) -> list[Row]:
+    """Return the rows of a table of structures that meet any of some conditions: that they were measured.
+
+    Parameters
+    ----------
+    path
+        Table with ``inchikey_first_block``, ``smiles``, ``formula`` and the columns of the conditions.
+    conditions
+        ``COLUMN`` (it is not empty) or ``COLUMN=VALUE``.
+
+    Raises
+    ------
+    DatasetError
+        The table cannot be read, or lacks a column.
+    """
+    wanted = [condition.partition("=") for condition in conditions]
+    names = ("inchikey_first_block", "smiles", "formula", *(column for column, _, _ in wanted))
+    rows: list[Row] = []
+    for block, smiles, formula, *values in read_columns(path, names):
+        if any(value == right if sign else value for value, (_, sign, right) in zip(values, wanted, strict=True)):
+            rows.append((block, smiles, formula))
+    return rows
+
+
+def with_known_mass(rows: Iterable[Row]) -> tuple[list[Row], int]:
     """Return the (first block, SMILES, formula) rows whose formula has a mass, and the number of the others.
 
     Those are of elements without a stable isotope, such as technetium.

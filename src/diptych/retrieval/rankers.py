@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from diptych.retrieval.listed_formulas import asked_spectra
 from diptych.spectra.quality import reject_reason
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 # Products in other batch shapes differ in their last bits; candidates of one vector must tie on every machine.
 _DECIMALS = 6
+_MASS_HALF_WIDTH_DA = 0.001  # wide enough for any two tables of atomic masses to agree
+_NOWHERE = -1
 
 
 class Embedding(Protocol):
@@ -74,11 +77,51 @@ class EmbeddingRanker:
         usable = [i for i, query in enumerate(queries) if reject_reason(query.spectrum) is None]
         scores = [np.full(len(query.candidates.structures), np.nan, dtype=np.float32) for query in queries]
         if usable:
-            vectors = self.model.encode_spectra([queries[i].spectrum for i in usable], blind=self.blind)
+            vectors = self.model.encode_spectra(asked_spectra([queries[i] for i in usable]), blind=self.blind)
             structures = self._vectors.table.reshape(-1, vectors.shape[1])
             for i, vector in zip(usable, vectors, strict=True):
                 scores[i] = np.round(structures[rows[id(queries[i].candidates)]] @ vector, _DECIMALS)
         return list(scores)
+
+
+class RowsByMass(Protocol):
+    """What finding structures in a library needs of it."""
+
+    def window(self, neutral_mass: float, half_width_da: float) -> slice:
+        """Return the rows within a window of neutral mass."""
+        ...
+
+    def structures(self, rows: Iterable[int]) -> list[Structure]:
+        """Return the structures of some rows."""
+        ...
+
+
+def target_rows(library: RowsByMass, targets: Sequence[Structure | None]) -> NDArray[np.int64]:
+    """Return the row of each structure in a library, found by mass and first block; -1 where it is not there."""
+    rows: dict[str, int] = {}
+    for target in targets:
+        if target is None or target.inchikey_first_block in rows:
+            continue
+        window = library.window(target.neutral_mass, _MASS_HALF_WIDTH_DA)
+        near = range(window.start, window.stop)
+        blocks = [structure.inchikey_first_block for structure in library.structures(near)]
+        found = [row for row, block in zip(near, blocks, strict=True) if block == target.inchikey_first_block]
+        rows[target.inchikey_first_block] = found[0] if found else _NOWHERE
+    return np.array(
+        [_NOWHERE if target is None else rows[target.inchikey_first_block] for target in targets], dtype=np.int64
+    )
+
+
+def usable_vectors(model: Embedding, spectra: Sequence[Spectrum], *, blind: bool = False) -> NDArray[np.float32]:
+    """Return unit vectors of spectra, float32 of shape (n, dim); NaN where a spectrum cannot be worked with.
+
+    At least one of them must be usable.
+    """
+    usable = [i for i, spectrum in enumerate(spectra) if reject_reason(spectrum) is None]
+    found = model.encode_spectra([spectra[i] for i in usable], blind=blind)
+    vectors = np.full((len(spectra), found.shape[1]), np.nan, dtype=np.float32)
+    vectors[usable] = found
+    return vectors
 
 
 class BlindRanker(EmbeddingRanker):

@@ -1,0 +1,184 @@
+"""``diptych benchmark``: freeze a benchmark, ask rankers, models or score tables on it, lay splits side by side."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from diptych.cli.benchmark_rankers import Asked
+    from diptych.evaluation.benchmark_folder import Benchmark
+
+app = typer.Typer(help="Freeze benchmarks and run methods on them.", no_args_is_help=True)
+
+
+@app.command("build")
+def build_command(
+    source: Annotated[Path, typer.Argument(exists=True, help="A dataset (.parquet), or MassSpecGym's spectra.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The folder to write.")],
+    fold_column: Annotated[str, typer.Option(help="Split of the dataset that folds are taken from.")] = "scaffold",
+    folds: Annotated[str, typer.Option(help="Folds that are asked, parted by commas.")] = "test",
+    hold_out: Annotated[
+        str | None,
+        typer.Option(help="COLUMN=VALUE[,VALUE]: test only spectra measured so, train on none (instrument_class=TOF)."),
+    ] = None,
+    structures: Annotated[
+        Path | None,
+        typer.Option(exists=True, help="Table of inchikey_first_block, smiles and formula to draw from."),
+    ] = None,
+    lists: Annotated[str, typer.Option(help="Kinds of lists, parted by commas: formula, mass, measured.")] = "formula",
+    measured: Annotated[
+        str, typer.Option(help="COLUMN or COLUMN=VALUE[,...] of --structures: rows that were measured, too.")
+    ] = "",
+    candidates: Annotated[
+        list[str] | None,
+        typer.Option(help="KIND=FILE of lists {target SMILES: [SMILES, ...]}, with MassSpecGym's spectra; repeatable."),
+    ] = None,
+    ppm: Annotated[float, typer.Option(min=1e-3, help="Half width of the mass window.")] = 10.0,
+    at_most: Annotated[int, typer.Option(min=1, help="Longest list.")] = 256,
+    seed: Annotated[int, typer.Option(min=0, help="Decides what is drawn, and the order of the lists.")] = 0,
+) -> None:
+    """Freeze queries, candidate lists and folds in a folder, with a digest of its content."""
+    from diptych.evaluation.benchmark_build import BenchmarkSettings, build_benchmark, build_massspecgym
+
+    asked = tuple(_parts(folds))
+    if source.suffix.lower() != ".parquet":
+        files = dict(_pair(text, "--candidates") for text in candidates or ())
+        if not files:
+            raise typer.BadParameter("spectra that are no dataset need --candidates KIND=FILE")
+        paths = {kind: Path(path) for kind, path in files.items()}
+        _print_built(build_massspecgym(source, output, candidates=paths, asked=asked, seed=seed))
+        return
+    settings: dict[str, Any] = {"asked": asked, "lists": tuple(_parts(lists)), "measured": tuple(_parts(measured))}
+    given, named = _folds(source, hold_out, base=fold_column, seed=seed)
+    benchmark = build_benchmark(
+        source,
+        output,
+        folds=given,
+        fold_column=named,
+        structures=structures,
+        settings=BenchmarkSettings(ppm=ppm, at_most=at_most, seed=seed, **settings),
+    )
+    _print_built(benchmark)
+
+
+@app.command("run")
+def run_command(
+    benchmark: Annotated[Path, typer.Argument(exists=True, help="A folder of 'diptych benchmark build'.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results.")],
+    ranker: Annotated[str, typer.Option(help="Names of rankers, parted by commas.")] = "",
+    model: Annotated[str | None, typer.Option(help="Name or folder of a model, with its blind control.")] = None,
+    scores: Annotated[
+        list[Path] | None,
+        typer.Option(exists=True, help="Table of query, smiles or inchikey_first_block, and score; repeatable."),
+    ] = None,
+    protocol: Annotated[
+        str, typer.Option(help="formula, mass, measured, 256-way, global, few-shot, library-search or robustness.")
+    ] = "",
+    dataset: Annotated[
+        Path | None,
+        typer.Option(exists=True, help="The dataset of the benchmark: what rankers learn from."),
+    ] = None,
+    structures: Annotated[
+        Path | None, typer.Option(exists=True, help="Structures that were not measured, for molecule_prior.")
+    ] = None,
+    library: Annotated[Path | None, typer.Option(help="Structure library of the model, for global retrieval.")] = None,
+    fold: Annotated[str, typer.Option(help="Which fold is asked.")] = "test",
+    min_list_length: Annotated[int, typer.Option(min=0, help="Leave out queries with fewer candidates.")] = 0,
+    bootstrap: Annotated[int, typer.Option(min=0, help="Resamples of molecules for the intervals.")] = 2000,
+    seed: Annotated[int, typer.Option(min=0, help="Of controls, trained rankers and intervals.")] = 0,
+) -> None:
+    """Ask rankers, a model and score tables on a benchmark, by one of the protocols.
+
+    The first of model, score tables and rankers is the method; the others stand beside it as controls.
+    """
+    from diptych.cli.benchmark_rankers import Asked
+    from diptych.evaluation.benchmark_folder import Benchmark
+
+    frozen = Benchmark.load(benchmark)
+    asked = Asked(
+        names=tuple(_parts(ranker)),
+        model=model,
+        scores=tuple(scores or ()),
+        dataset=dataset,
+        structures=structures,
+        library=library,
+        fold=fold,
+        min_list_length=min_list_length,
+        n_bootstrap=bootstrap,
+        seed=seed,
+    )
+    for line in _run(frozen, asked, protocol or next(iter(frozen.lists)), output):
+        typer.echo(line)
+
+
+@app.command("ladder")
+def ladder_command(
+    results: Annotated[list[str], typer.Argument(help="NAME=REPORT.json of each split, the easiest first.")],
+    metric: Annotated[str, typer.Option(help="Which metric.")] = "hit_rate@1",
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Markdown file.")] = None,
+) -> None:
+    """Lay the results on several splits side by side."""
+    from diptych.evaluation.evaluation import Evaluation
+    from diptych.evaluation.generalisation import ladder_lines
+    from diptych.files import replacing
+
+    rungs = {name: Evaluation.load(Path(path)) for name, path in (_pair(text, "RESULTS") for text in results)}
+    lines = ladder_lines(rungs, metric=metric)
+    if output is not None:
+        with replacing(output) as temporary:
+            temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    typer.echo("\n".join(lines))
+
+
+def _run(benchmark: Benchmark, asked: Asked, protocol: str, output: Path) -> list[str]:
+    from diptych.cli import benchmark_protocols
+
+    if protocol in benchmark.lists or protocol == "256-way":
+        return benchmark_protocols.run_lists(benchmark, asked, protocol, output)
+    runners = {
+        "global": benchmark_protocols.run_global,
+        "few-shot": benchmark_protocols.run_few_shot,
+        "library-search": benchmark_protocols.run_library_search,
+        "robustness": benchmark_protocols.run_robustness,
+    }
+    if protocol not in runners:
+        known = ", ".join([*benchmark.lists, "256-way", *runners])
+        raise typer.BadParameter(f"--protocol {protocol}: expected one of {known} with this benchmark")
+    return runners[protocol](benchmark, asked, output)
+
+
+def _folds(source: Path, hold_out: str | None, *, base: str, seed: int) -> tuple[Sequence[str] | None, str]:
+    """Return the folds that hold something out, and their name; no folds where nothing is."""
+    if hold_out is None:
+        return None, base
+    from diptych.data.dataset import read_without_peaks
+    from diptych.evaluation.generalisation import held_out_folds
+
+    column, values = _pair(hold_out, "--hold-out")
+    split = None if base == "none" else base
+    folds = held_out_folds(read_without_peaks(source), column=column, values=_parts(values), base=split, seed=seed)
+    return folds, f"{hold_out} held out of {base}"
+
+
+def _parts(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _pair(text: str, option: str) -> tuple[str, str]:
+    name, sign, value = text.partition("=")
+    if not (name and sign and value):
+        raise typer.BadParameter(f"{option} is {text!r}; expected NAME=VALUE")
+    return name, value
+
+
+def _print_built(benchmark: Benchmark) -> None:
+    said: Mapping[str, Any] = benchmark.description
+    typer.echo(f"{said['queries']:,} queries of {said['query_molecules']:,} molecules")
+    for kind, counts in said["lists"].items():
+        typer.echo(f"{kind}: {json.dumps({name: n for name, n in counts.items() if isinstance(n, int | float)})}")
+    typer.echo(f"Written: {benchmark.folder}, digest {benchmark.digest}")

@@ -1,0 +1,187 @@
+"""The protocols of ``diptych benchmark run``: each asks, writes a folder of results and returns lines to print."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import typer
+
+if TYPE_CHECKING:
+    from diptych.cli.benchmark_rankers import Asked
+    from diptych.evaluation.benchmark_folder import Benchmark
+    from diptych.evaluation.evaluation import Evaluation
+    from diptych.evaluation.lists import Questions
+    from diptych.spectra.spectrum import Spectrum
+
+_N_OTHERS = 255
+
+
+def run_lists(benchmark: Benchmark, asked: Asked, protocol: str, output: Path) -> list[str]:
+    """Return the table of candidate ranking: with lists of the benchmark, or among 255 random molecules."""
+    from diptych.evaluation.benchmark_run import run_benchmark, save_run, summary_lines
+
+    questions = _questions(benchmark, asked, protocol)
+    evaluations = run_benchmark(
+        asked.rankers(benchmark),
+        questions,
+        settings=asked.settings,
+        provenance={**asked.provenance, "protocol": protocol},
+    )
+    paths = save_run(evaluations, output)
+    return [*summary_lines(evaluations), *_odd(evaluations), f"Written: {', '.join(map(str, paths))}"]
+
+
+def run_global(benchmark: Benchmark, asked: Asked, output: Path) -> list[str]:
+    """Return the table of global retrieval by a model in its library, with the blind control."""
+    from diptych.evaluation.benchmark_run import save_run, summary_lines
+    from diptych.evaluation.global_retrieval import global_answers, global_evaluation
+    from diptych.retrieval import StructureLibrary
+    from diptych.retrieval.rankers import target_rows, usable_vectors
+
+    model = asked.embedding
+    if model is None or asked.library is None:
+        raise typer.BadParameter("global retrieval needs --model MODEL and --library DIR")
+    library = StructureLibrary.load(asked.library, model=model)
+    known = benchmark.asked(asked.fold).spectra
+    spectra = [item.spectrum for item in known]
+    rows = target_rows(library, [item.structure for item in known])
+    answers = [
+        global_answers(name, usable_vectors(model, spectra, blind=blind), library.embeddings, target_rows=rows)
+        for name, blind in ((model.name, False), ("spectrum_blind", True))
+    ]
+    evaluation = global_evaluation(
+        answers[0],
+        queries=[spectrum.identifier for spectrum in spectra],
+        targets=[item.target for item in known],
+        n_library=len(library),
+        controls=answers[1:],
+        n_bootstrap=asked.n_bootstrap,
+        seed=asked.seed,
+        provenance={
+            **asked.provenance,
+            "protocol": "global",
+            "benchmark_digest": benchmark.digest,
+            "library": asked.library.name,
+            "targets_not_in_library": int((rows < 0).sum()),
+        },
+    )
+    save_run([evaluation], output)
+    absent = f"{int((rows < 0).sum()):,} targets are not in the library: counted as misses."
+    return [*summary_lines([evaluation, evaluation.control("spectrum_blind")]), absent, f"Written: {output}"]
+
+
+def run_few_shot(benchmark: Benchmark, asked: Asked, output: Path) -> list[str]:
+    """Return the table of N-way K-shot re-identification: binned peaks, and a model with its blind control."""
+    from diptych.evaluation.protocols import binned_vectors, few_shot_table
+    from diptych.retrieval.rankers import usable_vectors
+
+    known = benchmark.asked(asked.fold).spectra
+    spectra, molecules = [item.spectrum for item in known], [item.target for item in known]
+    vectors: dict[str, Any] = {"binned_peaks": binned_vectors(spectra, molecules)}
+    if asked.embedding is not None:
+        vectors = {
+            asked.embedding.name: usable_vectors(asked.embedding, spectra),
+            "spectrum_blind": usable_vectors(asked.embedding, spectra, blind=True),
+            **vectors,
+        }
+    rows = few_shot_table(vectors, molecules, n_bootstrap=asked.n_bootstrap, seed=asked.seed)
+    return _write_table(rows, benchmark, "few-shot", output)
+
+
+def run_library_search(benchmark: Benchmark, asked: Asked, output: Path) -> list[str]:
+    """Return the table of library search: the spectra of the fold among themselves and those of the training fold."""
+    from diptych.evaluation.library_search import SearchableSpectra
+    from diptych.evaluation.protocols import library_search_table, search_scorers
+
+    known = benchmark.asked(asked.fold).spectra
+    others = asked.training_spectra(benchmark)
+    spectra: list[Spectrum] = [*(item.spectrum for item in known), *(example.spectrum for example in others)]
+    searchable = SearchableSpectra(
+        spectra=spectra,
+        molecules=[*(item.target for item in known), *(e.structure.inchikey_first_block for e in others)],
+        origins=[spectrum.metadata.get("contributor", "") for spectrum in spectra],
+    )
+    scorers = search_scorers(asked.names or ("precursor_mz", "binned_cosine", "spectral_entropy"))
+    if asked.embedding is not None:
+        from diptych.retrieval.spectrum_scorer import EmbeddingScorer
+
+        scorers = [EmbeddingScorer(asked.embedding), EmbeddingScorer(asked.embedding, blind=True), *scorers]
+    rows = library_search_table(scorers, searchable, rows=np.arange(len(known)), seed=asked.seed)
+    return _write_table(rows, benchmark, "library-search", output)
+
+
+def run_robustness(benchmark: Benchmark, asked: Asked, output: Path) -> list[str]:
+    """Return the table of robustness, with the first lists of the benchmark."""
+    from diptych.evaluation.robustness import energy_robustness, robustness, robustness_lines
+
+    questions = _questions(benchmark, asked, next(iter(benchmark.lists)))
+    queries = [q for q in questions.queries if q.candidates.n_candidates >= asked.min_list_length]
+    how: dict[str, Any] = {"n_bootstrap": asked.n_bootstrap, "seed": asked.seed}
+    rows = []
+    for ranker in asked.rankers(benchmark):
+        rows += robustness(ranker, queries, **how) + energy_robustness(ranker, queries, **how)
+    _write({"rows": [row.to_dict() for row in rows]}, benchmark, "robustness", output)
+    return [*robustness_lines(rows), f"Written: {output}"]
+
+
+def _questions(benchmark: Benchmark, asked: Asked, protocol: str) -> Questions:
+    if protocol != "256-way":
+        return benchmark.questions(protocol, fold=asked.fold)
+    from diptych.evaluation.random_lists import queries_from_random_lists
+
+    examples = asked.training_spectra(benchmark)
+    known = benchmark.asked(asked.fold)
+    own = [item.structure for item in known.spectra if item.structure is not None]
+    pool = [*own, *(example.structure for example in examples)]
+    return queries_from_random_lists(known, pool, n_others=_N_OTHERS, seed=asked.seed)
+
+
+def _odd(evaluations: Sequence[Evaluation]) -> list[str]:
+    """Return a line for every count that is not 0, of the queries once and of each table of scores."""
+    lines = []
+    for i, evaluation in enumerate(evaluations):
+        said = dict(evaluation.provenance)
+        counts = {**said, **said["counts"]} if i == 0 else said
+        wanted = [name for name, value in counts.items() if isinstance(value, int) and value and name in _COUNTED]
+        lines += [f"{evaluation.model}: {counts[name]:,} {name.replace('_', ' ')}" for name in wanted]
+    return lines
+
+
+_COUNTED = frozenset(
+    {
+        "spectra_without_list",
+        "queries_without_candidates",
+        "queries_with_one_candidate",
+        "targets_missing_from_their_list",
+        "targets_without_score",
+        "duplicate_candidates_removed",
+        "unparsed_candidates",
+        "queries_left_out_for_short_lists",
+        "table_rows_of_duplicate_candidates",
+        "table_rows_without_score",
+        "table_rows_of_unparsed_candidates",
+        "table_scores_of_unknown_queries",
+        "table_scores_of_unlisted_candidates",
+        "queries_without_any_score",
+        "candidates_without_score",
+    }
+)
+
+
+def _write_table(rows: Sequence[Mapping[str, Any]], benchmark: Benchmark, protocol: str, output: Path) -> list[str]:
+    from diptych.evaluation.protocols import table_lines
+
+    _write({"rows": list(rows)}, benchmark, protocol, output)
+    return [*table_lines(rows), f"Written: {output}"]
+
+
+def _write(content: Mapping[str, Any], benchmark: Benchmark, protocol: str, output: Path) -> None:
+    from diptych.files import replacing
+
+    said = {"protocol": protocol, "benchmark": benchmark.folder.name, "benchmark_digest": benchmark.digest, **content}
+    with replacing(output / f"{protocol}.json") as temporary:
+        temporary.write_text(json.dumps(said, indent=2, allow_nan=False) + "\n", encoding="utf-8")

@@ -1,0 +1,105 @@
+"""Whom ``diptych benchmark run`` asks: a model with its controls, tables of scores, rankers by name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from diptych.data.annotated import AnnotatedSpectrum
+    from diptych.embedding import JointEmbedding
+    from diptych.evaluation.benchmark_folder import Benchmark
+    from diptych.evaluation.benchmark_run import RunSettings
+    from diptych.molecules.structure import Structure
+    from diptych.ranking import Ranker, Training
+
+_MOST_OTHERS = 20_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What the command line asks for."""
+
+    names: tuple[str, ...] = ()
+    model: str | None = None
+    scores: tuple[Path, ...] = ()
+    dataset: Path | None = None
+    structures: Path | None = None
+    library: Path | None = None
+    fold: str = "test"
+    min_list_length: int = 0
+    n_bootstrap: int = 2000
+    seed: int = 0
+
+    @property
+    def settings(self) -> RunSettings:
+        """How answers are judged."""
+        from diptych.evaluation.benchmark_run import RunSettings
+
+        return RunSettings(n_bootstrap=self.n_bootstrap, seed=self.seed, min_list_length=self.min_list_length)
+
+    @cached_property
+    def embedding(self) -> JointEmbedding | None:
+        """The model; None where none is asked."""
+        if self.model is None:
+            return None
+        from diptych.embedding import JointEmbedding
+
+        return JointEmbedding.load(self.model)
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """What the report says of the model."""
+        return {} if self.embedding is None else {"model_digest": self.embedding.digest}
+
+    def rankers(self, benchmark: Benchmark) -> list[Ranker]:
+        """Return everybody that is asked: the model and its blind control, then tables, then rankers by name."""
+        from diptych.evaluation.score_tables import ScoreTableRanker
+        from diptych.ranking import make_ranker
+
+        rankers: list[Ranker] = [ScoreTableRanker.read(path) for path in self.scores]
+        if self.embedding is not None:
+            from diptych.retrieval import EmbeddingRanker
+
+            own = EmbeddingRanker(self.embedding)
+            rankers = [own, own.blinded(), *rankers]
+        if self.names:
+            training = self.training(benchmark)
+            rankers += [make_ranker(name, training) for name in self.names]
+        if not rankers:
+            raise typer.BadParameter("nobody is asked: give --ranker NAME, --model MODEL or --scores TABLE")
+        return rankers
+
+    def training(self, benchmark: Benchmark) -> Training:
+        """Return what rankers learn from."""
+        from diptych.ranking import Training
+
+        examples = self.training_spectra(benchmark)
+        structures = [example.structure for example in examples]
+        return Training(
+            spectra=[example.spectrum for example in examples],
+            structures=structures,
+            others=self._others(structures) if "molecule_prior" in self.names else (),
+            seed=self.seed,
+        )
+
+    def training_spectra(self, benchmark: Benchmark) -> Sequence[AnnotatedSpectrum]:
+        """Return the training fold; nothing where no dataset is given."""
+        if self.dataset is None:
+            return ()
+        from diptych.data.dataset import read_dataset
+
+        return benchmark.training(read_dataset(self.dataset))
+
+    def _others(self, measured: Sequence[Structure]) -> list[Structure]:
+        if self.structures is None:
+            raise typer.BadParameter("molecule_prior needs --structures TABLE")
+        from diptych.evaluation.unmeasured import unmeasured_structures
+
+        return unmeasured_structures(self.structures, measured, at_most=_MOST_OTHERS, seed=self.seed)

@@ -1,0 +1,244 @@
+import json
+import sys
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from diptych.cli import main
+from diptych.data.annotated import AnnotatedSpectrum
+from diptych.data.columns import SCHEMA, rows_to_batch
+from diptych.molecules.structure import Structure
+from diptych.spectra.adduct import Adduct
+from diptych.spectra.spectrum import Spectrum
+
+PROTON = Adduct.parse("[M+H]+")
+# Each spectrum's first peak says how many carbons its molecule has; two spectra of each molecule.
+SMILES = ("CCO", "CCCO", "CCCCO", "CCCCCO")
+FOLDS = {"CCO": "test", "CCCO": "test", "CCCCO": "train", "CCCCCO": "val"}
+HEADER = "inchikey_first_block\tsmiles\tformula"
+TABLE = f"{HEADER}\tsource\nAAAAAAAAAAAAAA\tCOC\tC2H6O\tx\nBBBBBBBBBBBBBB\tCC(C)O\tC3H8O\ty\n"
+
+
+class CarbonCounter:
+    """Knows the number of carbons: the first peak's m/z says it, and the SMILES."""
+
+    name = "carbon-counter"
+    digest = "c0ffee"
+
+    def encode_spectra(self, spectra, *, blind=False):
+        return np.eye(8, dtype=np.float32)[[7 if blind else int(spectrum.mz[0]) for spectrum in spectra]]
+
+    def encode_structures(self, structures):
+        return np.eye(8, dtype=np.float32)[[structure.smiles.split("O")[0].count("C") for structure in structures]]
+
+
+def example(smiles: str, number: int) -> AnnotatedSpectrum:
+    structure = Structure.from_smiles(smiles)
+    spectrum = Spectrum.from_peaks(
+        [float(smiles.count("C")), 20.0 + smiles.count("C"), 30.0 + number],
+        [9.0, 9.0, 1.0],
+        identifier=f"{smiles}-{number}",
+        precursor_mz=PROTON.mz(structure.exact_mass),
+        adduct=PROTON,
+        collision_energy=10.0 + 10 * number,
+        instrument_type="LC-ESI-QTOF" if number else "LC-ESI-QFT",
+    )
+    return AnnotatedSpectrum(spectrum=spectrum, structure=structure)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    module = ModuleType("diptych.embedding")
+    module.JointEmbedding = SimpleNamespace(load=lambda _: CarbonCounter())
+    monkeypatch.setitem(sys.modules, "diptych.embedding", module)
+    examples = [example(smiles, number) for smiles in SMILES for number in range(2)]
+    folds = pa.array([FOLDS[smiles] for smiles in SMILES for _ in range(2)])
+    table = pa.Table.from_batches([rows_to_batch(examples)]).append_column("fold_scaffold", folds)
+    pq.write_table(table.replace_schema_metadata(SCHEMA.metadata), tmp_path / "d.parquet")
+    (tmp_path / "structures.tsv").write_text(TABLE)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["diptych", "benchmark", *arguments])
+    try:
+        main.run()
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    return 0
+
+
+BUILD = ("build", "d.parquet", "-o", "b", "--structures", "structures.tsv", "--lists", "formula,measured")
+
+
+@pytest.fixture
+def benchmark(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    assert run(monkeypatch, *BUILD) == 0
+    return folder
+
+
+def test_a_benchmark_is_built_and_says_what_it_holds(folder: Path, monkeypatch, capsys):
+    assert run(monkeypatch, *BUILD, "--measured", "source=x", "--ppm", "1e6", "--at-most", "3") == 0
+    shown = capsys.readouterr().out
+    assert "4 queries of 2 molecules" in shown
+    said = json.loads((folder / "b" / "benchmark.json").read_text())
+    assert said["digest"] in shown
+    assert said["settings"]["measured"] == ["source=x"]
+    assert said["lists"]["measured"]["mean_length"] == 3
+    assert said["lists"]["formula"]["mean_length"] == 2
+
+
+def test_a_condition_is_held_out(folder: Path, monkeypatch):
+    assert run(monkeypatch, "build", "d.parquet", "-o", "b", "--hold-out", "instrument_class=TOF") == 0
+    said = json.loads((folder / "b" / "benchmark.json").read_text())
+    assert said["folds"] == {"none": 4, "test": 2, "train": 1, "val": 1}
+    assert said["folds_by"] == "instrument_class=TOF held out of scaffold"
+    options = ("--hold-out", "instrument_class=TOF", "--fold-column", "none")
+    assert run(monkeypatch, "build", "d.parquet", "-o", "b", *options) == 1
+
+
+def test_massspecgym_s_files_are_frozen(folder: Path, monkeypatch):
+    (folder / "gym.tsv").write_text(
+        "identifier\tmzs\tintensities\tsmiles\tprecursor_mz\tadduct\nm\t20.0\t1\tOCC\t47\t[M+H]+\n"
+    )
+    (folder / "mass.json").write_text(json.dumps({"OCC": ["COC", "OCC"]}))
+    assert run(monkeypatch, "build", "gym.tsv", "-o", "b", "--candidates", "mass=mass.json") == 0
+    assert run(monkeypatch, "run", "b", "--protocol", "mass", "--ranker", "random", "-o", "r") == 0
+    assert json.loads((folder / "r" / "report.json").read_text())["queries"] == 1
+    assert run(monkeypatch, "build", "gym.tsv", "-o", "b") == 2
+
+
+def test_a_model_stands_beside_rankers_and_tables(benchmark: Path, monkeypatch, capsys):
+    (benchmark / "tool.tsv").write_text("query\tsmiles\tscore\nCCO-0\tCCO\t2\nCCO-0\tCCO\t1\nother\tCCO\t1\n")
+    options = ("--model", "any", "--scores", "tool.tsv", "--ranker", "random,nearest_neighbour", "--bootstrap", "10")
+    assert run(monkeypatch, "run", "b", *options, "--dataset", "d.parquet", "-o", "r") == 0
+    report = json.loads((benchmark / "r" / "report.json").read_text())
+    assert report["model"] == "carbon-counter"
+    assert list(report["controls"]) == ["spectrum_blind", "tool", "random", "nearest_neighbour"]
+    assert report["provenance"]["model_digest"] == "c0ffee"
+    shown = capsys.readouterr().out
+    for text in (
+        "| carbon-counter | ",
+        "tool: 1 table rows of duplicate candidates",
+        "tool: 1 table scores of unknown queries",
+        "tool: 7 candidates without score",
+    ):
+        assert text in shown
+    assert (benchmark / "r" / "nearest_neighbour.scores.parquet").is_file()
+
+
+def test_the_molecule_prior_learns_from_a_table(benchmark: Path, monkeypatch, capfd):
+    (benchmark / "more.tsv").write_text(f"{HEADER}\nCCCCCCCCCCCCCC\tCCOCC\tC4H10O\n")
+    options = ("--ranker", "molecule_prior", "--dataset", "d.parquet", "--bootstrap", "10", "-o", "r")
+    assert run(monkeypatch, "run", "b", *options, "--structures", "more.tsv") == 0
+    assert run(monkeypatch, "run", "b", *options) == 2
+    assert "molecule_prior needs --structures TABLE" in capfd.readouterr().err
+
+
+def test_robustness_has_rows_for_each_ranker(benchmark: Path, monkeypatch, capsys):
+    options = ("--protocol", "robustness", "--ranker", "nearest_neighbour", "--dataset", "d.parquet")
+    assert run(monkeypatch, "run", "b", *options, "--bootstrap", "5", "-o", "r") == 0
+    rows = json.loads((benchmark / "r" / "robustness.json").read_text())["rows"]
+    assert {row["perturbation"] for row in rows} >= {"none", "noise_peaks", "stated_energy"}
+    assert "| nearest_neighbour | dropped_peaks | 0.5 | 4 |" in capsys.readouterr().out
+
+
+def test_few_shot_asks_the_model_its_blind_control_and_binned_peaks(benchmark: Path, monkeypatch, capsys):
+    module = "diptych.evaluation.protocols.few_shot_table"
+    asked = {}
+    monkeypatch.setattr(module, lambda vectors, _, **__: asked.update(vectors) or [{"method": "x", "accuracy": 0.5}])
+    assert run(monkeypatch, "run", "b", "--protocol", "few-shot", "--model", "any", "-o", "r") == 0
+    assert list(asked) == ["carbon-counter", "spectrum_blind", "binned_peaks"]
+    assert "| x | 50.0 |" in capsys.readouterr().out
+
+
+def test_library_search_takes_the_training_fold_for_references(benchmark: Path, monkeypatch, capsys):
+    options = ("--protocol", "library-search", "--model", "any", "--dataset", "d.parquet", "-o", "r")
+    assert run(monkeypatch, "run", "b", *options) == 0
+    rows = json.loads((benchmark / "r" / "library-search.json").read_text())["rows"]
+    assert [row["scorer"] for row in rows[::4]] == [
+        "carbon-counter",
+        "spectrum_blind",
+        "precursor_mz",
+        "binned_cosine",
+        "spectral_entropy",
+    ]
+    # Instruments differ, adducts do not: the other spectrum of the molecule is found.
+    assert rows[0]["hit_rate@1"]["mean"] == 1.0
+    assert rows[0]["n_queries"] == 2.0
+    assert run(monkeypatch, "run", "b", "--protocol", "library-search", "--ranker", "precursor_mz", "-o", "r") == 0
+
+
+def test_the_256_way_lists_need_so_many_molecules(benchmark: Path, monkeypatch, capfd):
+    options = ("--protocol", "256-way", "--ranker", "random", "--dataset", "d.parquet", "-o", "r")
+    assert run(monkeypatch, "run", "b", *options) == 1
+    assert "2 molecules beside the target" in capfd.readouterr().err
+
+
+class Library:
+    """Three structures in order of mass."""
+
+    def __init__(self) -> None:
+        self.rows = [Structure.from_smiles(text) for text in ("CCO", "CCCCO", "CCCCCO")]
+        self.embeddings = CarbonCounter().encode_structures(self.rows).astype(np.float16)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def window(self, neutral_mass: float, half_width_da: float) -> slice:
+        masses = [structure.neutral_mass for structure in self.rows]
+        low, high = np.searchsorted(masses, [neutral_mass - half_width_da, neutral_mass + half_width_da])
+        return slice(int(low), int(high))
+
+    def structures(self, rows):
+        return [self.rows[row] for row in rows]
+
+
+def test_global_retrieval_ranks_among_the_whole_library(benchmark: Path, monkeypatch, capsys):
+    monkeypatch.setattr("diptych.retrieval.StructureLibrary", SimpleNamespace(load=lambda *_, **__: Library()))
+    options = ("--protocol", "global", "--model", "any", "--library", "l", "--bootstrap", "10", "-o", "r")
+    assert run(monkeypatch, "run", "b", *options) == 0
+    report = json.loads((benchmark / "r" / "report.json").read_text())
+    # Ethanol is found; propanol, of the other two spectra, is not in the library. Asked blind all tie.
+    assert report["metrics"]["hit_rate@1"]["spectrum"] == 0.5
+    assert report["controls"]["spectrum_blind"]["hit_rate@1"]["spectrum"] == 0
+    assert report["list_length"] == 3
+    assert "2 targets are not in the library: counted as misses." in capsys.readouterr().out
+
+
+def test_the_ladder_lays_reports_side_by_side(benchmark: Path, monkeypatch, capsys):
+    assert run(monkeypatch, "run", "b", "--ranker", "random", "--bootstrap", "10", "-o", "r") == 0
+    capsys.readouterr()
+    assert run(monkeypatch, "ladder", "scaffold=r/report.json", "random=r/report.json", "-o", "ladder.md") == 0
+    shown = capsys.readouterr().out
+    assert "| scaffold | 4 | 2 | random |" in shown
+    assert (benchmark / "ladder.md").read_text() == shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (("--ranker", "best", "-o", "r"), 1, "no ranker 'best'; expected one of random"),
+        (("-o", "r"), 2, "nobody is asked: give --ranker NAME, --model MODEL or --scores TABLE"),
+        (("--ranker", "nearest_neighbour", "-o", "r"), 1, "learns from a training fold"),
+        (("--protocol", "mass", "--ranker", "random", "-o", "r"), 2, "expected one of formula, measured, 256-way"),
+        (("--protocol", "global", "--ranker", "random", "-o", "r"), 2, "needs --model MODEL and --library DIR"),
+        (("--fold", "dev", "--ranker", "random", "-o", "r"), 1, "asks no spectrum of fold 'dev'"),
+    ],
+)
+def test_wrong_usage_is_answered_on_one_line(benchmark: Path, monkeypatch, capfd, arguments, code, message):
+    assert run(monkeypatch, "run", "b", *arguments) == code
+    error = " ".join(capfd.readouterr().err.replace("│", " ").split())
+    assert message in error
+    assert "Traceback" not in error
+
+
+@pytest.mark.parametrize("text", ["report.json", "=x", "x="])
+def test_a_rung_needs_a_name(folder: Path, monkeypatch, capfd, text: str):
+    assert run(monkeypatch, "ladder", text) == 2
+    assert "expected NAME=VALUE" in " ".join(capfd.readouterr().err.split())
