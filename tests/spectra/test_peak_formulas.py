@@ -3,7 +3,7 @@ import pytest
 
 from diptych.spectra import Adduct, Spectrum
 from diptych.spectra.masses import ELECTRON_MASS, MONOISOTOPIC_MASS, PROTON_MASS
-from diptych.spectra.peak_formulas import charge_carriers, given_formula, peak_formulas
+from diptych.spectra.peak_formulas import charge_carriers, given_formula, peak_formulas, with_formula, with_formula_of
 from diptych.spectra.subformulas import ELEMENTS, element_counts
 
 CAFFEINE = "C8H10N4O2"
@@ -95,8 +95,24 @@ def test_nothing_at_all_gives_nothing():
 
 @pytest.mark.parametrize(
     ("written", "expected"),
-    [(CAFFEINE, [10, 8, 4, 2]), ("C5H14NO+", [14, 5, 1, 1]), ("", None), ("no formula", None)],
+    [
+        (CAFFEINE, [10, 8, 4, 2]),
+        ("C5H14NO+", [14, 5, 1, 1]),
+        ("C2H2O4-2", [2, 2, 0, 4]),
+        ("", None),
+        ("no formula", None),
+    ],
 )
 def test_a_formula_is_read_where_one_is_given(written: str, expected: list[int] | None):
-    found = given_formula(spectrum(100.0, metadata={"formula": written}))
+    found = given_formula(with_formula(spectrum(100.0), written))
     assert (None if found is None else found[:4].tolist()) == expected
+
+
+def test_the_formula_in_a_record_is_that_of_the_answer_and_not_looked_at():
+    assert given_formula(spectrum(100.0, metadata={"formula": CAFFEINE})) is None
+
+
+def test_what_was_said_of_a_formula_can_be_taken_back_and_handed_on():
+    told = with_formula(spectrum(100.0, metadata={"scan": "7"}), CAFFEINE)
+    assert given_formula(with_formula_of(told, spectrum(50.0))).sum() == 24
+    assert with_formula(told, None).metadata == {"scan": "7"}

@@ -52,7 +52,7 @@ class FormulaBatch(PeakBatch):
         Parameters
         ----------
         spectra
-            With ``metadata["formula"]`` where the formula is to be used.
+            With the formula that is to be used (`diptych.spectra.peak_formulas.with_formula`).
         given
             Whether to use it; where not, or where there is none, the peaks are decomposed by themselves.
         tolerance_ppm

@@ -25,9 +25,9 @@ class FormulaTransformerEncoder(PeakTransformerEncoder):
     ----------
     formula
         ``"peaks"``: fragments and losses are decomposed by themselves, and nothing is known of the molecule but its
-        precursor. ``"given"``: they are parts of ``metadata["formula"]`` where a spectrum has it; where it has none, as
-        with ``"peaks"``. What is measured with a given formula holds only where the formula is known when a spectrum is
-        asked about: lists of one formula give it away, lists of a mass window do not.
+        precursor. ``"given"``: they are parts of ``metadata["parent_formula"]`` where a spectrum has it; where it has
+        none, as with ``"peaks"``. In training a spectrum has that of its molecule. When it is asked about, it has that
+        of its candidates if all have the same, which who holds the list knows; otherwise none, unless its file says so.
     tolerance_ppm
         Largest error of the m/z of a peak.
     formula_width
@@ -74,16 +74,11 @@ class FormulaTransformerEncoder(PeakTransformerEncoder):
         for table in (self.fragments, self.losses):
             nn.init.normal_(table.weight, std=0.05)
 
-    @property
-    def sees_formula(self) -> bool:
-        """Whether ``metadata["formula"]`` of a spectrum reaches its vector."""
-        return self.formula == "given"
-
     def collate(self, spectra: Sequence[Spectrum]) -> FormulaBatch:
         """Return cleaned spectra and the formulas of their peaks as one batch."""
         cleaned = [clean(spectrum, self.cleaning) for spectrum in spectra]
         return FormulaBatch.annotated(
-            cleaned, given=self.sees_formula, tolerance_ppm=self.tolerance_ppm, width=self.formula_width
+            cleaned, given=self.formula == "given", tolerance_ppm=self.tolerance_ppm, width=self.formula_width
         )
 
     def _condition_tokens(self, batch: Any) -> Tensor:  # noqa: ANN401 - a FormulaBatch

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from diptych.errors import EvaluationError
+from diptych.spectra.peak_formulas import with_formula_of
 from diptych.spectra.quality import reject_reason
 
 if TYPE_CHECKING:
@@ -151,7 +152,10 @@ class ConsensusEmbedding:
 
     def encode_spectra(self, spectra: Sequence[Spectrum], *, blind: bool = False) -> NDArray[np.float32]:
         """Return unit vectors, float32 of shape (n, dim)."""
-        groups = [self.spectra_of.get(spectrum.identifier, (spectrum,)) for spectrum in spectra]
+        groups = [
+            [with_formula_of(spectrum, one) for one in self.spectra_of.get(spectrum.identifier, (spectrum,))]
+            for spectrum in spectra
+        ]
         every = [spectrum for group in groups for spectrum in group]
         group = torch.repeat_interleave(torch.tensor([len(group) for group in groups], dtype=torch.int64))
         vectors = torch.from_numpy(self.model.encode_spectra(every, blind=blind))

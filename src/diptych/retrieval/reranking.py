@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from diptych.errors import ConfigError
 from diptych.ranking.ranking import rank_against_ties
 from diptych.retrieval.late_scorers import LateModel, late_scorer
+from diptych.retrieval.listed_formulas import asked_spectra
 from diptych.retrieval.rankers import Embedding, EmbeddingRanker
 from diptych.spectra.quality import reject_reason
 
@@ -125,7 +126,7 @@ class ReRankingRanker:
         usable.sort(key=lambda i: id(queries[i].candidates))
         for start in range(0, len(usable), _QUERIES_AT_A_TIME):
             chosen = usable[start : start + _QUERIES_AT_A_TIME]
-            spectra = self._late.prepared([queries[i].spectrum for i in chosen])
+            spectra = self._late.prepared(asked_spectra([queries[i] for i in chosen]))
             for places in _of_one_list([queries[i] for i in chosen]):
                 self._interact(queries, [chosen[p] for p in places], spectra.take(places), cosines=cosines, late=late)
         return list(zip(cosines, late, strict=True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -28,6 +29,7 @@ from diptych.spectra.subformulas import (
 # Without a formula: the atoms that a fragment or a loss may hold at most, and what each makes it less likely, in
 # tolerances, so that of several formulas the plain one is taken (as Kind and Fiehn, doi:10.1186/1471-2105-8-105, weigh
 # heteroatoms). Chosen so that most peaks of MassBank get the formula that they have under the molecule's own.
+_FORMULA_KEY = "parent_formula"
 _FREE_MAX_MASS = 300.0
 _FREE_LIMITS = {"H": 52, "C": 25, "N": 6, "O": 12, "P": 1, "S": 2, "F": 3, "Cl": 2}
 _FREE_COSTS = {"N": 0.1, "O": 0.05, "P": 0.8, "S": 0.4, "F": 0.5, "Cl": 0.4}
@@ -62,14 +64,30 @@ class PeakFormulas:
     parent: Counts
 
 
-def given_formula(spectrum: Spectrum) -> Counts | None:
-    """Return int64 (n_elements,): the atoms of ``metadata["formula"]``; None where there is none that can be read.
+def with_formula(spectrum: Spectrum, formula: str | None) -> Spectrum:
+    """Return the spectrum with the formula of its molecule said to be this; with none said where it is None."""
+    metadata = {key: value for key, value in spectrum.metadata.items() if key != _FORMULA_KEY}
+    if formula is not None:
+        metadata[_FORMULA_KEY] = formula
+    return spectrum.with_changes(metadata=metadata)
 
-    >>> given_formula(Spectrum.from_peaks([50.0], [1.0], metadata={"formula": "CH4"}))[:2].tolist()
+
+def with_formula_of(asked: Spectrum, spectrum: Spectrum) -> Spectrum:
+    """Return a spectrum with the formula that is said of another one of its molecule."""
+    return with_formula(spectrum, asked.metadata.get(_FORMULA_KEY))
+
+
+def given_formula(spectrum: Spectrum) -> Counts | None:
+    """Return int64 (n_elements,): the atoms of the formula that is said to be known; None where none can be read.
+
+    It is that of ``metadata["parent_formula"]``. What records hold as ``metadata["formula"]`` is that of the answer,
+    and is not looked at: whoever asks with a known formula says so by `with_formula`.
+
+    >>> given_formula(with_formula(Spectrum.from_peaks([50.0], [1.0]), "CH4"))[:2].tolist()
     [4, 1]
     """
-    text = spectrum.metadata.get("formula", "").strip(" +-")
-    return None if not text else _read(text)
+    text = spectrum.metadata.get(_FORMULA_KEY, "")
+    return _read(re.split("[-+^]", text)[0]) if text else None
 
 
 @lru_cache(maxsize=65536)

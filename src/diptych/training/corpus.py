@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from diptych.data.dataset import read_dataset
 from diptych.data.tables import read_columns
 from diptych.errors import DatasetError
+from diptych.spectra.peak_formulas import with_formula
 from diptych.training.ragged import Ragged
 
 if TYPE_CHECKING:
@@ -81,7 +82,8 @@ class _Spectra(Sequence["Spectrum"]):
     def __getitem__(self, row: Any) -> Any:  # noqa: ANN401 - a number gives a spectrum; slices are not asked for
         spectrum = self._made[row]
         if spectrum is None:
-            spectrum = self._made[row] = self._dataset[int(row)].spectrum
+            example = self._dataset[int(row)]
+            spectrum = self._made[row] = with_formula(example.spectrum, example.structure.formula)
         return spectrum
 
 
