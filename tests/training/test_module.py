@@ -26,7 +26,7 @@ class Pair(nn.Module):
         super().__init__()
         self.spectrum_encoder, self.structure_encoder = Tower(), Tower()
         self.log_temperature = nn.Parameter(torch.tensor(0.0))
-        self.projection, self.loss_dim = None, 5
+        self.projection, self.interaction, self.loss_dim = None, None, 5
 
     def projected(self, output: EncoderOutput, *, side: str) -> EncoderOutput:
         return output

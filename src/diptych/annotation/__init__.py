@@ -1,8 +1,9 @@
 """The main job: spectra and a structure library to ranked candidates with probabilities, and to files.
 
 ``annotating`` is the job; ``questions`` turns a spectrum into mass windows, ``search`` windows and vectors into
-candidates, ``merging`` the spectra of one feature into one question, ``calibration`` scores into probabilities;
-``writers`` and ``summary`` say what came out; ``shipped`` holds what the package brings along.
+candidates, ``second_look`` puts the first of these into a better order, ``merging`` the spectra of one feature into one
+question, ``calibration`` scores into probabilities; ``writers`` and ``summary`` say what came out; ``shipped`` holds
+what the package brings along.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from diptych.annotation.annotation import Annotation, Candidate
     from diptych.annotation.calibration import ScoreCalibration, expected_calibration_error, fit_temperature
     from diptych.annotation.provenance import Provenance
+    from diptych.annotation.second_look import calibration_of
     from diptych.annotation.shipped import cache_folder, shipped_example, shipped_library
     from diptych.annotation.summary import Summary
     from diptych.annotation.writers import Results, writing
@@ -28,6 +30,7 @@ _HOMES = {
     "Summary": "summary",
     "annotate": "annotating",
     "cache_folder": "shipped",
+    "calibration_of": "second_look",
     "expected_calibration_error": "calibration",
     "fit_temperature": "calibration",
     "parse_adducts": "annotating",
@@ -45,6 +48,7 @@ __all__ = [
     "Summary",
     "annotate",
     "cache_folder",
+    "calibration_of",
     "expected_calibration_error",
     "fit_temperature",
     "parse_adducts",

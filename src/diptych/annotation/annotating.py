@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diptych.annotation.annotation import Annotation
-from diptych.annotation.calibration import ScoreCalibration
 from diptych.annotation.merging import FeatureGroups, MergedQuestion
 from diptych.annotation.questions import Asking, Question
 from diptych.annotation.search import CandidateSearch, Spans
+from diptych.annotation.second_look import SecondLook, calibration_of
 from diptych.embedding import JointEmbedding
 from diptych.errors import ConfigError, ReadError
 from diptych.retrieval import StructureLibrary
@@ -32,6 +32,7 @@ def annotate(
     top: int = 10,
     adducts: Sequence[Adduct | str] | None = None,
     merge_by: str | None = None,
+    rerank: int = 0,
     batch_size: int = 512,
 ) -> Iterator[Annotation]:
     """Return the ranked structures of a library for each spectrum, lazily and in the order of the spectra.
@@ -52,6 +53,9 @@ def annotate(
         Assumed for spectra that do not state theirs; None for the likely ones of their polarity.
     merge_by
         Metadata key, as ``"feature_id"``: spectra that share its value are answered together, when all have been read.
+    rerank
+        So many candidates, the first by the cosine of vectors, are looked at again, by how well their fragments explain
+        the peaks: slower by far, and better. 0 for none.
     batch_size
         Number of spectra embedded at once; memory grows with it, not with the number of spectra.
 
@@ -63,7 +67,8 @@ def annotate(
     Raises
     ------
     ConfigError
-        ``ppm``, ``top`` or ``batch_size`` is not positive, or ``adducts`` is empty.
+        ``ppm``, ``top`` or ``batch_size`` is not positive, ``rerank`` is negative or asked of a model that cannot, or
+        ``adducts`` is empty.
     AdductError
         An adduct of ``adducts`` cannot be parsed.
     ForeignModelError
@@ -73,11 +78,14 @@ def annotate(
     """
     if not (ppm > 0 and np.isfinite(ppm) and top > 0 and batch_size > 0):
         raise ConfigError(f"ppm={ppm}, top={top}, batch_size={batch_size}; expected positive numbers")
+    if rerank < 0:
+        raise ConfigError(f"rerank={rerank}; expected the number of candidates to look at again, or 0")
     embedding = _embedding(model, library)
-    calibration = ScoreCalibration.from_metadata(embedding.metadata)
+    second_look = SecondLook.of(embedding, recall=rerank)
+    calibration = calibration_of(embedding, rerank=rerank)
     job = _Job(
         asking=Asking(ppm=ppm, adducts=parse_adducts(adducts)),
-        search=CandidateSearch(library=library, calibration=calibration, ppm=ppm, top=top),
+        search=CandidateSearch(library=library, calibration=calibration, ppm=ppm, top=top, second_look=second_look),
         embedding=embedding,
         batch_size=batch_size,
         source=Path(spectra).name if isinstance(spectra, (str, Path)) else "",
@@ -166,19 +174,19 @@ class _Job:
         for batch in _batches(records, self.batch_size):
             answers, asked = self._ask(batch)
             for item, vector in zip(asked, self._embed(asked), strict=True):
-                answers[item.position] = self.search.answer(item.question, item.spans, vector)
+                answers[item.position] = self._answer(item, vector)
             yield from (answers[position] for position in range(len(batch)))
 
     def merged_answers(self, records: Iterable[Record], key: str) -> Iterator[Annotation]:
-        groups = FeatureGroups(ppm=self.asking.ppm)
+        groups = FeatureGroups(ppm=self.asking.ppm, keep_spectra=self.search.second_look is not None)
         for batch in _batches(records, self.batch_size):
             answers, asked = self._ask(batch)
             for item, vector in zip(asked, self._embed(asked), strict=True):
                 feature = item.spectrum.metadata.get(key, "")
                 if feature:
-                    groups.add(feature, item.question, vector)
+                    groups.add(feature, item.question, vector, spectrum=item.spectrum)
                 else:
-                    answers[item.position] = self.search.answer(item.question, item.spans, vector)
+                    answers[item.position] = self._answer(item, vector)
             yield from (answers[position] for position in sorted(answers))
         merged = iter(groups.merged())
         while chunk := list(islice(merged, self.batch_size)):
@@ -187,7 +195,10 @@ class _Job:
     def _answers_to(self, merged: Sequence[MergedQuestion]) -> Iterator[Annotation]:
         spans_of = self.search.spans([item.question for item in merged])
         for item, spans in zip(merged, spans_of, strict=True):
-            yield self.search.answer(item.question, spans, item.vector)
+            yield self.search.answer(item.question, spans, item.vector, spectra=item.spectra)
+
+    def _answer(self, item: _Asked, vector: NDArray[np.float32]) -> Annotation:
+        return self.search.answer(item.question, item.spans, vector, spectra=[item.spectrum])
 
     def _ask(self, batch: Sequence[Record]) -> tuple[dict[int, Annotation], list[_Asked]]:
         """Return the answers that need no vector by their place in the batch, and what needs one."""

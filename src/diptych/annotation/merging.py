@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from diptych.annotation.annotation import Annotation
 from diptych.annotation.questions import Question
+from diptych.spectra import Spectrum
 
 
 @dataclass(kw_only=True)
@@ -20,6 +21,7 @@ class _Group:
     total: NDArray[np.float64]
     identifiers: list[str]
     scans: list[str]
+    spectra: list[Spectrum]
 
     def takes(self, blank: Annotation, *, ppm: float) -> bool:
         mine = self.question.blank
@@ -36,10 +38,11 @@ class _Group:
 
 @dataclass(frozen=True, kw_only=True)
 class MergedQuestion:
-    """A question for several spectra at once, and its unit vector, float32, of shape (dim,)."""
+    """A question for several spectra at once, its unit vector, float32, of shape (dim,), and the spectra if kept."""
 
     question: Question
     vector: NDArray[np.float32]
+    spectra: tuple[Spectrum, ...] = ()
 
 
 @dataclass(kw_only=True)
@@ -50,27 +53,34 @@ class FeatureGroups:
     ----------
     ppm
         Spectra of one feature whose precursors differ by more are answered apart.
+    keep_spectra
+        Whether peaks are kept as well, for a second look at the candidates.
 
     Notes
     -----
     The vector of a group is ``sum_i v_i / |sum_i v_i|`` over its unit vectors. Whether another spectrum of a feature
     follows is known only at the end of the file, so each feature is kept until then: ``dim`` floats and its
-    identifiers (some 2 kB), never its peaks.
+    identifiers (some 2 kB); its peaks only where they are asked for.
     """
 
     ppm: float
+    keep_spectra: bool = False
     _groups: dict[str, list[_Group]] = field(default_factory=dict)
 
-    def add(self, key: str, question: Question, vector: NDArray[np.float32]) -> None:
+    def add(
+        self, key: str, question: Question, vector: NDArray[np.float32], *, spectrum: Spectrum | None = None
+    ) -> None:
         """Add one spectrum to a feature."""
         groups = self._groups.setdefault(key, [])
-        for group in groups:
-            if group.takes(question.blank, ppm=self.ppm):
-                group.add(question.blank, vector)
-                return
-        group = _Group(question=question, total=np.zeros(vector.shape, dtype=np.float64), identifiers=[], scans=[])
+        group = next((group for group in groups if group.takes(question.blank, ppm=self.ppm)), None)
+        if group is None:
+            group = _Group(
+                question=question, total=np.zeros(vector.shape, np.float64), identifiers=[], scans=[], spectra=[]
+            )
+            groups.append(group)
         group.add(question.blank, vector)
-        groups.append(group)
+        if self.keep_spectra and spectrum is not None:
+            group.spectra.append(spectrum)
 
     def merged(self) -> Iterable[MergedQuestion]:
         """Yield the question of each feature in the order in which features first appeared."""
@@ -91,5 +101,7 @@ def _merged(group: _Group, *, key: str, warning: str) -> MergedQuestion:
     )
     length = float(np.linalg.norm(group.total)) or 1.0
     return MergedQuestion(
-        question=replace(group.question, blank=blank), vector=(group.total / length).astype(np.float32)
+        question=replace(group.question, blank=blank),
+        vector=(group.total / length).astype(np.float32),
+        spectra=tuple(group.spectra),
     )

@@ -23,7 +23,7 @@ class Provenance:
     ----------
     model, model_digest, library_digest
         Which model and library; the digests change with their content.
-    ppm, top, adducts, merge_by
+    ppm, top, adducts, merge_by, rerank
         The settings of :func:`diptych.annotate`.
     spectra
         The files that were asked about.
@@ -38,6 +38,7 @@ class Provenance:
     top: int
     adducts: tuple[str, ...] | None = None
     merge_by: str | None = None
+    rerank: int = 0
     spectra: tuple[str, ...] = ()
 
     @classmethod
@@ -50,6 +51,7 @@ class Provenance:
         top: int,
         adducts: Sequence[Adduct] | None = None,
         merge_by: str | None = None,
+        rerank: int = 0,
         spectra: Sequence[Path] = (),
     ) -> Self:
         """Return the provenance of answers that a model gives from a library."""
@@ -63,5 +65,6 @@ class Provenance:
             top=top,
             adducts=None if adducts is None else tuple(adduct.name for adduct in adducts),
             merge_by=merge_by,
+            rerank=rerank,
             spectra=tuple(str(path) for path in spectra),
         )

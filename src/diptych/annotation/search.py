@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from diptych.annotation.annotation import Annotation, Candidate
 from diptych.annotation.calibration import ScoreCalibration
 from diptych.annotation.questions import Question
+from diptych.annotation.second_look import SecondLook
 from diptych.retrieval import StructureLibrary
+from diptych.spectra import Spectrum
 
 Spans = tuple[slice, ...]
 
@@ -30,12 +32,15 @@ class CandidateSearch:
         For the reason that is given where a window is empty.
     top
         Number of candidates kept.
+    second_look
+        Puts the first candidates into a new order; None leaves that of the cosines.
     """
 
     library: StructureLibrary
     calibration: ScoreCalibration | None
     ppm: float
     top: int
+    second_look: SecondLook | None = None
 
     def spans(self, questions: Sequence[Question]) -> list[Spans]:
         """Return for each question the slice of library rows of each of its windows, by one binary search for all."""
@@ -51,7 +56,9 @@ class CandidateSearch:
         """Return the answer to a question whose windows are all empty."""
         return replace(question.blank, reason=f"no structure in the library within {self.ppm:g} ppm")
 
-    def answer(self, question: Question, spans: Spans, vector: NDArray[np.float32]) -> Annotation:
+    def answer(
+        self, question: Question, spans: Spans, vector: NDArray[np.float32], *, spectra: Sequence[Spectrum]
+    ) -> Annotation:
         """Return the best candidates for a question.
 
         Parameters
@@ -60,8 +67,13 @@ class CandidateSearch:
             Library rows of each window of the question; at least one of them not empty.
         vector
             Unit vector of the spectrum, float32, of shape (dim,).
+        spectra
+            The spectra behind the vector, for the second look.
         """
         rows, scores, window_of = self._scored(question, spans, vector)
+        if self.second_look is not None:
+            again = self.library.structures(rows[self.second_look.first(scores)].tolist())
+            scores = self.second_look.scores(spectra, again, cosines=scores)
         best = np.argsort(-scores, kind="stable")[: self.top]
         probability = self.calibration.probabilities(scores)[best].tolist() if self.calibration else [None] * best.size
         errors = self._mass_errors(question, rows[best], window_of[best]).tolist()

@@ -31,6 +31,7 @@ _LIBRARY = "Folder made by 'diptych library build'. [default: the shipped struct
 _MODEL = "Name or folder of a model. [default: the shipped one]"
 _PPM = "Half-width of the mass window, ppm of the precursor m/z."
 _ADDUCTS = "Adducts assumed where a spectrum states none, as '[M+H]+,[M+Na]+'. [default: the likely ones]"
+_RERANK = "Look again at so many of the first candidates, fragment by fragment: some 50 spectra/s, and better."
 _MERGE = "Answer the spectra that share this key together, as feature_id."
 
 
@@ -42,6 +43,7 @@ def annotate_command(
     top: Annotated[int, typer.Option(min=1, help="Candidates kept for each spectrum.")] = 10,
     adducts: Annotated[str | None, typer.Option(help=_ADDUCTS)] = None,
     merge_by: Annotated[str | None, typer.Option(help=_MERGE)] = None,
+    rerank: Annotated[int, typer.Option(min=0, help=_RERANK)] = 0,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results.")] = Path("results"),
     formats: Annotated[str, typer.Option("--format", help="Files to write: tsv, json, or both.")] = "tsv,json",
 ) -> None:
@@ -53,7 +55,7 @@ def annotate_command(
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     assumed = None if adducts is None else _names(adducts)
     with _interrupts() as interrupts:
-        job = _Job.prepare(model, library, ppm=ppm, top=top, adducts=assumed, merge_by=merge_by)
+        job = _Job.prepare(model, library, ppm=ppm, top=top, adducts=assumed, merge_by=merge_by, rerank=rerank)
         run = job.run(spectra, output, formats=_names(formats), interrupts=interrupts)
         _report(run, [output / f"annotations.{name}" for name in _names(formats)], merge_by=merge_by)
 
@@ -153,10 +155,10 @@ class _Job:
 
     def run(self, paths: list[Path], folder: Path, *, formats: list[str], interrupts: _Interrupts) -> _Run:
         """Answer files one after the other; one that cannot be read does not stop the others."""
-        from diptych.annotation import Provenance, ScoreCalibration, writing
+        from diptych.annotation import Provenance, calibration_of, writing
 
         provenance = Provenance.of(self.model, self.library, spectra=paths, **self.settings)
-        calibration = ScoreCalibration.from_metadata(self.model.metadata)
+        calibration = calibration_of(self.model, rerank=self.settings["rerank"])
         with writing(folder, formats=formats, provenance=provenance, calibration=calibration) as results:
             run = _Run(summary=results.summary)
             with _progress() as show:
