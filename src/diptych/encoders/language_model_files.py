@@ -51,7 +51,7 @@ def read_language_model(model: str) -> LanguageModel:
     """
     folder = _folder(model)
     _check_files(folder)
-    with _transformers() as transformers:
+    with quiet_transformers() as transformers:
         tokenizer = _tokenizer(folder, transformers)
         try:
             config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
@@ -89,7 +89,7 @@ def built_network(config: Mapping[str, Any]) -> nn.Module:
         It describes none that is known here, or the package is missing.
     """
     options = dict(config)
-    with _transformers() as transformers:
+    with quiet_transformers() as transformers:
         try:
             described = transformers.AutoConfig.for_model(options.pop("model_type"), **options)
             network: nn.Module = transformers.AutoModel.from_config(
@@ -104,11 +104,10 @@ def longest_sequence(network: nn.Module, config: Mapping[str, Any]) -> int:
     """Return how many tokens the positions of a network reach."""
     n_positions = int(config.get("max_position_embeddings") or 1_000_000)
     # RoBERTa counts positions from behind the one of padding, and says so nowhere in its configuration.
-    offsets = [
-        int(module.padding_idx) + 1
-        for module in network.modules()
-        if hasattr(module, "position_embeddings") and isinstance(getattr(module, "padding_idx", None), int)
+    paddings = [
+        getattr(module, "padding_idx", None) for module in network.modules() if hasattr(module, "position_embeddings")
     ]
+    offsets = [padding + 1 for padding in paddings if isinstance(padding, int)]
     return n_positions - max(offsets, default=0)
 
 
@@ -118,7 +117,7 @@ def _folder(model: str) -> Path:
     path = Path(model).expanduser()
     if path.is_dir():
         return path
-    with _transformers():
+    with quiet_transformers():
         from huggingface_hub import snapshot_download
 
         try:
@@ -164,13 +163,13 @@ def _without_pooler(config: Any, transformers: Any) -> dict[str, bool]:  # noqa:
 
 
 @contextmanager
-def _transformers() -> Iterator[Any]:
+def quiet_transformers() -> Iterator[Any]:
     """Yield the library with its progress bars and advice switched off, which are for people at a prompt."""
     try:
         import transformers
     except ModuleNotFoundError as error:
         raise missing_extra(error) from error
-    messages = transformers.utils.logging
+    messages: Any = transformers.utils.logging
     level, bars = messages.get_verbosity(), messages.is_progress_bar_enabled()
     messages.set_verbosity_error()
     messages.disable_progress_bar()

@@ -55,7 +55,7 @@ def hidden_in_groups(batch: TokenBatch, encode: Callable[[TokenBatch], Tensor]) 
     lengths = batch.mask.sum(dim=1)
     order = torch.argsort(lengths, descending=True, stable=True)
     parts = []
-    for rows in order.split(_GROUP_ROWS):
+    for rows in torch.split(order, _GROUP_ROWS):
         n_slots = int(lengths[rows[0]])
         group = TokenBatch(ids=batch.ids[rows, :n_slots], mask=batch.mask[rows, :n_slots])
         hidden = encode(group).float() * group.mask[..., None]

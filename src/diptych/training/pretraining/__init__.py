@@ -1,0 +1,1 @@
+"""Towers that learn from structures alone, before they meet a spectrum."""
