@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from diptych.annotation.calibration import fit_temperature
 from diptych.evaluation import evaluate
+from diptych.evaluation.results import QueryResults
 from diptych.retrieval.reranking import chosen_reranking, model_ranker
 
 if TYPE_CHECKING:
@@ -123,6 +124,10 @@ class ValidationSet:
     def measure_blind(self, model: JointEmbedding) -> dict[str, float]:
         """Return the same figures of the same model asked without peaks: the spectrum-blind control."""
         return self._measure(model, blind=True)
+
+    def results(self, model: JointEmbedding) -> QueryResults:
+        """Return what the model answers to every query."""
+        return QueryResults.of_scores(self.queries, self._ranker(model, blind=self.blind).score(self.queries))
 
     def scores_and_answers(self, model: JointEmbedding) -> tuple[list[NDArray[np.floating]], list[int]]:
         """Return scores and the position of the answer for every query that can be scored and lists its answer."""

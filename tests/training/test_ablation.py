@@ -1,0 +1,107 @@
+from pathlib import Path
+
+import pytest
+
+from diptych.errors import ConfigError, EvaluationError
+from diptych.training.ablation import AblationPlan, nested, run_ablation
+
+PLAN = """
+seeds = [3]
+[base.model]
+embedding_dim = 64
+[base.model.spectrum]
+hidden_dim = 32
+bin_dim = 16
+[base.model.structure]
+hidden_dim = 32
+[base.data]
+dataset = "{folder}/dataset.parquet"
+folds = "{folder}/folds.tsv.xz"
+structures = "{folder}/structures.tsv.xz"
+[base.training]
+epochs = 1
+batch_size = 64
+[axes.negatives.four]
+negatives = {{per_molecule = 4}}
+[axes.negatives.eight]
+[axes.loss.smooth]
+loss = {{label_smoothing = 0.1}}
+without = ["model.spectrum.bin_dim"]
+"""
+
+
+def plan(folder: Path, path: Path, text: str = PLAN) -> AblationPlan:
+    path.write_text(text.format(folder=folder))
+    return AblationPlan.read(path)
+
+
+def test_a_plan_names_its_runs_and_an_empty_level_is_the_base(tmp_path: Path):
+    cells = list(plan(tmp_path, tmp_path / "p.toml").cells({"training": {"epochs": 2}}))
+    assert [cell.name for cell in cells] == ["base, seed 3", "negatives four, seed 3", "loss smooth, seed 3"]
+    assert all(cell.values["training"] == {"epochs": 2, "batch_size": 64, "seed": 3} for cell in cells)
+    assert cells[1].values["negatives"] == {"per_molecule": 4}
+    assert "bin_dim" in cells[0].values["model"]["spectrum"]
+    assert "bin_dim" not in cells[2].values["model"]["spectrum"]
+
+
+def test_a_preset_and_a_configuration_lie_under_the_base(tmp_path: Path):
+    (tmp_path / "c.toml").write_text("[training]\nbatch_size = 32\nepochs = 7\n")
+    text = 'preset = "jestr"\nconfig = "c.toml"\n[base.training]\nepochs = 9\n[axes.a.b]\nloss = {temperature = 0.1}\n'
+    found = plan(tmp_path, tmp_path / "p.toml", text.replace("{", "{{").replace("}", "}}"))
+    assert found.base["model"]["embedding_dim"] == 512
+    assert (found.base["training"]["batch_size"], found.base["training"]["epochs"]) == (32, 9)
+
+
+def test_runs_are_kept_and_a_second_call_trains_nothing(amides: Path, tmp_path: Path):
+    found = plan(amides, tmp_path / "p.toml")
+    lines: list[str] = []
+    made = run_ablation(found, tmp_path / "out", n_bootstrap=50, report=lines.append)
+    assert [row.level for row in made.rows] == ["base", "four", "smooth"]
+    assert made.rows[0].n_seeds == 1
+    assert (tmp_path / "out" / "ablation.md").is_file()
+    again: list[str] = []
+    run_ablation(found, tmp_path / "out", n_bootstrap=50, report=again.append)
+    assert again.count("finished before") == 3
+    with pytest.raises(ConfigError, match=r"was trained with another training\.epochs; name another folder"):
+        run_ablation(found, tmp_path / "out", overrides={"training": {"epochs": 2}})
+
+
+def test_what_cannot_be_trained_is_reported_and_the_base_must_be(tmp_path: Path):
+    with pytest.raises(EvaluationError, match=r"no run of the base was finished: .*dataset\.parquet"):
+        run_ablation(plan(tmp_path, tmp_path / "p.toml"), tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[axes.a.b]\nx = 1\n[nonsense]\n", "unknown nonsense"),
+        ("seeds = [0]\n", "0 axes; expected the keys"),
+        ("[axes]\na = 3\n", "axis 'a'; expected a table of levels"),
+        ("title = \n", "is not TOML"),
+    ],
+)
+def test_a_wrong_plan_is_refused(tmp_path: Path, text: str, message: str):
+    (tmp_path / "p.toml").write_text(text)
+    with pytest.raises(ConfigError, match=message):
+        AblationPlan.read(tmp_path / "p.toml")
+
+
+def test_a_missing_plan_is_refused(tmp_path: Path):
+    with pytest.raises(ConfigError, match="cannot be read: No such file"):
+        AblationPlan.read(tmp_path / "none.toml")
+
+
+def test_wrong_cells_are_refused_before_anything_is_trained(amides: Path, tmp_path: Path):
+    found = plan(amides, tmp_path / "p.toml", PLAN.replace("label_smoothing", "smoothing"))
+    with pytest.raises(ConfigError, match="loss smooth, seed 3: unknown key 'smoothing'"):
+        run_ablation(found, tmp_path / "out")
+    with pytest.raises(ConfigError, match=r"base, seed 3: validation\.fold is empty"):
+        run_ablation(plan(amides, tmp_path / "p.toml"), tmp_path / "out", overrides={"validation": {"fold": ""}})
+    assert not (tmp_path / "out").exists()
+
+
+def test_overrides_become_nested_values():
+    assert nested(["training.epochs=3", "data.dataset=x.parquet"]) == {
+        "training": {"epochs": 3},
+        "data": {"dataset": "x.parquet"},
+    }
