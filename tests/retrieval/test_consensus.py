@@ -16,6 +16,7 @@ from diptych.spectra import Adduct, Spectrum
 @dataclass(frozen=True)
 class Molecule:
     inchikey_first_block: str
+    formula: str = "CH4"
 
 
 class ByFirstPeak:

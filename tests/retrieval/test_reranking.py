@@ -17,6 +17,7 @@ from diptych.spectra.spectrum import Spectrum
 @dataclass(frozen=True)
 class Molecule:
     inchikey_first_block: str
+    formula: str = "CH4"
 
 
 COSINES = {"A": 0.9, "B": 0.8, "C": 0.6, "D": 0.1}
