@@ -67,12 +67,22 @@ def _of_own(
     peaks: Tensor, peak_mask: Tensor, atoms: Tensor, atom_mask: Tensor, *, target: Tensor, owner: Tensor
 ) -> Tensor:
     """Return the scores of spectra with their own molecule's negatives, 0 elsewhere."""
-    scores = peaks.new_zeros(len(target), len(owner))
-    for molecule in owner.unique().tolist():
-        spectra, negatives = torch.nonzero(target == molecule)[:, 0], torch.nonzero(owner == molecule)[:, 0]
-        own = late_interaction(peaks[spectra], peak_mask[spectra], atoms[negatives], atom_mask[negatives])
-        scores = scores.index_put((spectra[:, None], negatives[None, :]), own)
-    return scores
+    spectra, negatives = torch.argsort(target, stable=True), torch.argsort(owner, stable=True)
+    n = int(target.max()) + 1
+    n_spectra, n_negatives = (torch.bincount(owners, minlength=n).tolist() for owners in (target, owner))
+    # Split once: taking each molecule's rows by itself would make the whole gradient anew for every molecule.
+    parts = zip(
+        *(part[spectra].split(n_spectra) for part in (peaks, peak_mask)),
+        *(part[negatives].split(n_negatives) for part in (atoms, atom_mask)),
+        strict=True,
+    )
+    found = [late_interaction(*part).flatten() for part in parts if len(part[0]) and len(part[2])]
+    places = [
+        torch.cartesian_prod(rows, columns)
+        for rows, columns in zip(spectra.split(n_spectra), negatives.split(n_negatives), strict=True)
+    ]
+    rows, columns = torch.cat(places).T
+    return peaks.new_zeros(len(target), len(owner)).index_put((rows, columns), torch.cat(found))
 
 
 def _tokens_everywhere(output: EncoderOutput, rows: slice) -> tuple[Tensor, Tensor]:
