@@ -14,7 +14,7 @@ from diptych.data.dataset import Dataset, read_dataset, read_without_peaks
 from diptych.data.tables import read_columns
 from diptych.errors import EvaluationError
 from diptych.evaluation.benchmark_folder import Benchmark, FoldRow, freeze
-from diptych.evaluation.known import KnownSpectra
+from diptych.evaluation.known import KnownSpectra, KnownSpectrum
 from diptych.evaluation.lists import queries_from_lists
 from diptych.evaluation.measured_lists import (
     LIST_KINDS,
@@ -107,26 +107,31 @@ def build_benchmark(
             f"{', '.join(sorted(map(str, set(by_row))))}"
         )
     known = KnownSpectra.from_annotated(read_dataset(dataset).take(wanted))
-    others, n_without_mass = with_known_mass(() if structures is None else _structure_rows(structures))
-    also = [] if structures is None else measured_rows(structures, chosen.measured)
-    tables = candidate_tables(rows.structures(), others, others_measured=with_known_mass(also)[0])
-    targets = sorted({item.target for item in known.spectra})
-    how: dict[str, Any] = {"ppm": chosen.ppm, "at_most": chosen.at_most, "seed": chosen.seed}
-    lists = {kind: draw_lists(targets, tables, kind=kind, **how) for kind in chosen.lists}
+    lists, described = _lists(known, rows, structures, settings=chosen)
     return freeze(
         folder,
         known=known,
         folds=_fold_rows(rows, by_row),
         questions={kind: queries_from_lists(known, drawn, seed=chosen.seed) for kind, drawn in lists.items()},
-        description={
-            "source": dataset.name,
-            "folds_by": fold_column,
-            "structures": None if structures is None else structures.name,
-            "structures_sha256": None if structures is None else _sha256(structures),
-            "structures_without_mass": n_without_mass,
-            "settings": asdict(chosen),
-        },
+        description={"source": dataset.name, "folds_by": fold_column, **described, "settings": asdict(chosen)},
     )
+
+
+def _lists(
+    known: KnownSpectra, rows: Dataset, structures: Path | None, *, settings: BenchmarkSettings
+) -> tuple[dict[str, dict[str, list[str]]], dict[str, Any]]:
+    """Return the lists of each kind, and where they were drawn from."""
+    others, n_without_mass = with_known_mass(() if structures is None else _structure_rows(structures))
+    also = [] if structures is None else measured_rows(structures, settings.measured)
+    tables = candidate_tables(rows.structures(), others, others_measured=with_known_mass(also)[0])
+    targets = sorted({item.target for item in known.spectra})
+    how: dict[str, Any] = {"ppm": settings.ppm, "at_most": settings.at_most, "seed": settings.seed}
+    described = {
+        "structures": None if structures is None else structures.name,
+        "structures_sha256": None if structures is None else _sha256(structures),
+        "structures_without_mass": n_without_mass,
+    }
+    return {kind: draw_lists(targets, tables, kind=kind, **how) for kind in settings.lists}, described
 
 
 def build_massspecgym(
@@ -166,23 +171,11 @@ def build_massspecgym(
             f"{spectra}: none of {len(named)} spectra with a structure is of the folds {', '.join(asked)}; it has "
             f"{', '.join(sorted(set(folds))) or 'none'}"
         )
-    rows = [
-        FoldRow(
-            item.spectrum.identifier,
-            item.target,
-            item.structure.smiles,
-            item.structure.formula,
-            item.spectrum.adduct.name if item.spectrum.adduct else "",
-            fold,
-        )
-        for item, fold in zip(named, folds, strict=True)
-        if item.structure is not None
-    ]
     lists = {kind: read_candidate_file(path) for kind, path in candidates.items()}
     return freeze(
         folder,
         known=known,
-        folds=rows,
+        folds=[_fold_row(item, fold) for item, fold in zip(named, folds, strict=True)],
         questions={kind: queries_from_lists(known, listed, seed=seed) for kind, listed in lists.items()},
         description={
             "source": spectra.name,
@@ -193,6 +186,12 @@ def build_massspecgym(
             "settings": {"asked": list(asked), "seed": seed},
         },
     )
+
+
+def _fold_row(item: KnownSpectrum, fold: str) -> FoldRow:
+    smiles, formula = (item.structure.smiles, item.structure.formula) if item.structure else ("", "")
+    adduct = item.spectrum.adduct.name if item.spectrum.adduct else ""
+    return FoldRow(item.spectrum.identifier, item.target, smiles, formula, adduct, fold)
 
 
 def _structure_rows(path: Path) -> Iterator[Row]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -53,19 +53,12 @@ def global_answers(
     """
     _check(query_vectors, library_vectors, target_rows)
     n_queries = len(query_vectors)
-    target_scores = np.full(n_queries, np.nan)
+    asked = query_vectors.astype(np.float32)
     usable = np.flatnonzero((target_rows != _NOWHERE) & np.isfinite(query_vectors).all(axis=1))
+    target_scores = _target_scores(asked, library_vectors, target_rows)
     n_above = np.zeros(n_queries, dtype=np.int64)
     best, best_row = np.full(n_queries, -np.inf), np.full(n_queries, _NOWHERE)
-    chunk = max(1, _CELLS_AT_A_TIME // max(n_queries, query_vectors.shape[1], 1))
-    asked = query_vectors.astype(np.float32)
-    starts = range(0, len(library_vectors), chunk)
-    for start in starts:
-        rows = np.flatnonzero((target_rows >= start) & (target_rows < start + chunk))
-        scores = _products(asked[rows], library_vectors[start : start + chunk])
-        target_scores[rows] = scores[np.arange(rows.size), target_rows[rows] - start]
-    for start in starts:
-        scores = _products(asked, library_vectors[start : start + chunk])
+    for start, scores in _chunks(asked, library_vectors):
         n_above[usable] += (scores[usable] >= target_scores[usable, None]).sum(axis=1)
         first = np.nan_to_num(scores, nan=-np.inf).argmax(axis=1)
         value = scores[np.arange(n_queries), first]
@@ -108,8 +101,22 @@ def global_evaluation(
     )
 
 
-def _products(queries: NDArray[np.float32], rows: NDArray[np.floating]) -> NDArray[np.float32]:
-    return np.asarray((queries @ rows.astype(np.float32).T).round(_DECIMALS))
+def _chunks(queries: NDArray[np.float32], library: NDArray[np.floating]) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    """Yield the first row of each chunk of the library and the products of all queries with the chunk."""
+    size = max(1, _CELLS_AT_A_TIME // max(queries.shape[0], queries.shape[1], 1))
+    for start in range(0, len(library), size):
+        yield start, np.asarray((queries @ library[start : start + size].astype(np.float32).T).round(_DECIMALS))
+
+
+def _target_scores(
+    queries: NDArray[np.float32], library: NDArray[np.floating], target_rows: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Return the product of each query with its target as `_chunks` gives it, NaN where there is none."""
+    scores = np.full(len(queries), np.nan)
+    for start, products in _chunks(queries, library):
+        own = np.flatnonzero((target_rows >= start) & (target_rows < start + products.shape[1]))
+        scores[own] = products[own, target_rows[own] - start]
+    return scores
 
 
 def _check(
