@@ -109,10 +109,15 @@ def model_rankers(folder: str, blind_twin: str | None) -> tuple[Ranker, list[Ran
     """Return a model's ranker, its controls (a twin trained without peaks among them) and its digest."""
     from diptych.embedding import JointEmbedding
     from diptych.retrieval.rankers import EmbeddingRanker
+    from diptych.retrieval.reranking import ReRankingRanker, model_ranker
 
     model = JointEmbedding.load(folder)
-    ranker = EmbeddingRanker(model)
+    ranker = model_ranker(model)
     controls: list[Ranker] = [ranker.blinded(), ShuffledSpectraRanker(ranker)]
+    if isinstance(ranker, ReRankingRanker):
+        vectors = EmbeddingRanker(model)
+        vectors.name = "vectors_alone"
+        controls.append(vectors)
     if blind_twin:
         twin = EmbeddingRanker(JointEmbedding.load(blind_twin), blind=True)
         twin.name = "blind_twin"
