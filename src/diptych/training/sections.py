@@ -38,8 +38,10 @@ def merged(base: Mapping[str, Any], on_top: Mapping[str, Any]) -> dict[str, Any]
     result = dict(base)
     for key, value in on_top.items():
         before = result.get(key)
-        both_sections = isinstance(before, Mapping) and isinstance(value, Mapping)
-        result[key] = merged(before, value) if both_sections and not _other_part(before, value) else value
+        if isinstance(before, Mapping) and isinstance(value, Mapping) and not _other_part(before, value):
+            result[key] = merged(before, value)
+        else:
+            result[key] = value
     return result
 
 
