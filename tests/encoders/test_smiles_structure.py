@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -59,9 +61,9 @@ def test_the_first_layer_is_the_written_equation():
 def test_a_drawn_smiles_is_another_view_of_the_same_molecule():
     tower = model(n_random_smiles=4).structure_encoder
     features = tower.featuriser([s.mol() for s in STRUCTURES[:3]])
-    drawn = features.augmented(None, np.random.default_rng(1))
+    drawn = features.augmented(SimpleNamespace(random_smiles=True), np.random.default_rng(1))
     assert len(drawn) == 3
-    again = features.augmented(None, np.random.default_rng(1))
+    again = features.augmented(SimpleNamespace(random_smiles=True), np.random.default_rng(1))
     np.testing.assert_array_equal(drawn.own.ids, again.own.ids)
     plain, other = tower(tower.collate(features)), tower(tower.collate(drawn))
     assert (plain.global_vector - other.global_vector).abs().max() > 1e-4

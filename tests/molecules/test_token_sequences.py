@@ -1,6 +1,10 @@
+from types import SimpleNamespace
+
 import numpy as np
 
 from diptych.molecules.token_sequences import TokenSequences
+
+DRAWN = SimpleNamespace(random_smiles=True)
 
 
 def sequences() -> TokenSequences:
@@ -32,10 +36,17 @@ def test_one_sequence_of_each_molecule_can_be_chosen():
 
 
 def test_augmentation_draws_one_sequence_by_the_seed():
-    drawn = [lists(sequences().augmented(None, np.random.default_rng(seed))) for seed in range(20)]
+    drawn = [lists(sequences().augmented(DRAWN, np.random.default_rng(seed))) for seed in range(20)]
     assert {tuple(one[0]) for one in drawn} == {(1, 2), (3,)}
     assert {tuple(one[1]) for one in drawn} == {(4,), (5, 6, 7)}
-    assert lists(sequences().augmented(None, np.random.default_rng(4))) == drawn[4]
+    assert lists(sequences().augmented(DRAWN, np.random.default_rng(4))) == drawn[4]
+
+
+def test_the_first_sequence_stays_where_no_other_is_wanted_or_there_is_none():
+    kept = sequences().augmented(SimpleNamespace(random_smiles=False), np.random.default_rng(0))
+    assert lists(kept) == [[1, 2], [4]]
+    assert sequences().augmentations == {"random_smiles"}
+    assert kept.augmentations == frozenset()
 
 
 def test_the_first_sequences_are_padded_at_the_end():

@@ -1,9 +1,11 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers
 from transformers import RobertaConfig, RobertaForMaskedLM
 
@@ -89,3 +91,14 @@ def test_a_smiles_transformer_trains_by_its_name(amides: Path, tmp_path: Path):
     losses = [json.loads(line)["train_loss"] for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     assert losses[1] < losses[0]
     assert JointEmbedding.load(result.model).config["structure"]["name"] == "smiles-transformer"
+
+
+def test_random_smiles_are_drawn_where_the_tower_has_some(amides: Path, tmp_path: Path):
+    sizes = {"hidden_dim": 16, "n_layers": 1, "n_heads": 2}
+    weights = []
+    for random_smiles in (True, False):
+        config = run_config(amides, tmp_path / "cache", name="smiles-transformer", n_random_smiles=2, **sizes)
+        config = replace(config, augmentation=replace(config.augmentation, random_smiles=random_smiles))
+        result = train(config, tmp_path / f"run-{random_smiles}")
+        weights.append(load_file(result.model / "weights.safetensors")["structure_encoder.tokens.weight"])
+    assert not torch.equal(*weights)

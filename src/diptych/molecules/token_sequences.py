@@ -59,9 +59,10 @@ class TokenSequences:
         """``random_smiles`` where a molecule has more sequences than the canonical one."""
         return frozenset({"random_smiles"} if self.n_variants > 1 else set())
 
-    def augmented(self, settings: Any, rng: np.random.Generator) -> Self:  # noqa: ANN401 - other features have some
-        """Return one sequence of each molecule, drawn at random: the same molecules, written another way."""
-        del settings
+    def augmented(self, settings: Any, rng: np.random.Generator) -> Self:  # noqa: ANN401 - any with `random_smiles`
+        """Return one sequence of each molecule, drawn at random if wanted: the same molecules, written another way."""
+        if not settings.random_smiles:
+            return self.variants(np.zeros(len(self), dtype=np.int64))
         return self.variants(rng.integers(self.n_variants, size=len(self)))
 
     def _sequences(self, chosen: NDArray[np.int64], *, n_variants: int) -> Self:
