@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
+from functools import lru_cache
 
 
 class InstrumentClass(StrEnum):
@@ -30,6 +31,7 @@ _WORDS = (
 )
 
 
+@lru_cache(maxsize=4096)
 def instrument_class(instrument_type: str | None, instrument: str | None = None) -> InstrumentClass:
     """Return the class of an instrument from what a record says of it.
 

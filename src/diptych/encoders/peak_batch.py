@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from diptych.data.instruments import InstrumentClass, instrument_class
-from diptych.spectra.cleaning import CleaningSettings, clean
+from diptych.spectra.cleaning import CleaningSettings
+from diptych.spectra.flat_peaks import FlatPeaks, clean_together
 from diptych.spectra.spectrum import Spectrum
 
 DEFAULT_CLEANING = CleaningSettings(precursor_margin=0.5, min_relative_intensity=0.0009, max_peaks=80)
@@ -82,17 +83,21 @@ class PeakBatch:
     @classmethod
     def cleaned(cls, spectra: Sequence[Spectrum], settings: CleaningSettings) -> PeakBatch:
         """Return the batch of spectra, each cleaned first."""
-        return cls.from_spectra([clean(spectrum, settings) for spectrum in spectra])
+        return cls._of(spectra, clean_together(spectra, settings))
 
     @classmethod
     def from_spectra(cls, spectra: Sequence[Spectrum]) -> PeakBatch:
         """Return the batch of spectra that are cleaned already."""
-        counts = np.array([spectrum.n_peaks for spectrum in spectra], dtype=np.int64)
+        return cls._of(spectra, FlatPeaks.of(spectra))
+
+    @classmethod
+    def _of(cls, spectra: Sequence[Spectrum], peaks: FlatPeaks) -> PeakBatch:
+        counts = peaks.counts
         mask = np.arange(max(1, counts.max(initial=1))) < counts[:, None]
         mz = np.zeros(mask.shape)
         intensity = np.zeros(mask.shape, dtype=np.float32)
-        mz[mask] = np.concatenate([spectrum.mz for spectrum in spectra])
-        intensity[mask] = np.concatenate([spectrum.intensity for spectrum in spectra])
+        mz[mask] = peaks.mz
+        intensity[mask] = peaks.intensity
         intensity /= np.maximum(intensity.max(axis=1, keepdims=True), np.finfo(np.float32).tiny)
         sign = {"positive": 1.0, "negative": -1.0, None: 0.0}
         return cls(

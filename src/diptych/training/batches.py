@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 from diptych.errors import TrainingError
 from diptych.training.augmentation import Replicates, augmented
@@ -197,28 +197,41 @@ def part_of(plan: BatchPlan, *, index: int, n_parts: int) -> BatchPlan:
     )
 
 
-class _EpochBatches(Dataset[TrainingBatch]):
-    def __init__(self, plans: Sequence[BatchPlan], make: BatchMaker) -> None:
-        self.plans, self.make = plans, make
+class _MadeBatches(Dataset[TrainingBatch]):
+    """Makes a batch of each plan that it is indexed by, so that worker processes need no plans of their own."""
+
+    def __init__(self, make: BatchMaker) -> None:
+        self.make = make
+
+    def __getitem__(self, plan: BatchPlan) -> TrainingBatch:
+        return self.make(plan)
+
+
+class _CurrentPlans(Sampler[Any]):
+    """The plans of the trainer's epoch, drawn whenever an epoch starts."""
+
+    def __init__(self, data: TrainingData, trainer: lightning.Trainer) -> None:
+        self.data, self.trainer = data, trainer
 
     def __len__(self) -> int:
-        return len(self.plans)
+        return self.data.sampler.n_batches
 
-    def __getitem__(self, index: int) -> TrainingBatch:
-        return self.make(self.plans[index])
+    def __iter__(self) -> Iterator[BatchPlan]:
+        for plan in self.data.sampler.epoch(self.trainer.current_epoch):
+            yield part_of(plan, index=self.trainer.global_rank, n_parts=self.trainer.world_size)
 
 
 class TrainingData(lightning.LightningDataModule):
-    """Lightning's view of the data: a new loader for every epoch, each process its share of every batch.
+    """Lightning's view of the data: one loader for all epochs, each process its share of every batch.
 
     Parameters
     ----------
     sampler
-        Plans the epochs, in batches of all processes together.
+        Plans the epochs, in batches of all processes together; another may take its place between epochs.
     make
         Makes batches of plans.
     workers
-        Processes that prepare batches ahead; 0 prepares them in the training process.
+        Processes that prepare batches ahead, and live as long as the training; 0 prepares them in its own process.
     """
 
     def __init__(self, sampler: EpochSampler, make: BatchMaker, *, workers: int) -> None:
@@ -241,12 +254,21 @@ class TrainingData(lightning.LightningDataModule):
         return self.sampler.n_batches
 
     def train_dataloader(self) -> DataLoader[TrainingBatch]:
-        """Return the loader of the current epoch."""
+        """Return the loader, which follows the trainer's epoch."""
         trainer = self.trainer
         if trainer is None:
             raise TrainingError("the training data has no trainer; expected to be handed to one")
-        plans = [
-            part_of(plan, index=trainer.global_rank, n_parts=trainer.world_size)
-            for plan in self.sampler.epoch(trainer.current_epoch)
-        ]
-        return DataLoader(_EpochBatches(plans, self.make), batch_size=None, shuffle=False, num_workers=self.workers)
+        return DataLoader(
+            _MadeBatches(self.make),
+            sampler=_CurrentPlans(self, trainer),
+            batch_size=None,
+            num_workers=self.workers,
+            persistent_workers=self.workers > 0,
+            worker_init_fn=_one_thread,
+        )
+
+
+def _one_thread(worker: int) -> None:
+    """Keep a worker from taking processors away from the training."""
+    del worker
+    torch.set_num_threads(1)

@@ -44,7 +44,6 @@ def new_trainer(settings: TrainingConfig, callbacks: Sequence[Callback]) -> ligh
         enable_progress_bar=False,
         enable_model_summary=False,
         use_distributed_sampler=False,
-        reload_dataloaders_every_n_epochs=1,
     )
 
 
