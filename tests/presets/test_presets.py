@@ -15,6 +15,7 @@ def test_the_presets_that_the_documentation_promises_are_there():
         "consensus",
         "fingerprint-ions",
         "formula-transformer-fingerprint",
+        "fragment-interaction",
         "jestr",
         "late-interaction",
         "specembedding",
