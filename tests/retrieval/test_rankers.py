@@ -11,7 +11,6 @@ from diptych.spectra.spectrum import Spectrum
 @dataclass(frozen=True)
 class Molecule:
     inchikey_first_block: str
-    formula: str = "CH4"
     neutral_mass: float = 0.0
     formula: str = ""
 
