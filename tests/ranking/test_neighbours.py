@@ -108,6 +108,15 @@ def test_another_measure_of_likeness_votes_and_what_it_dislikes_does_not():
     assert NearestNeighbourRanker(spectra, [TOLUENE] * 3, scorer=OnlyTheFirst()).name == "fancy_neighbour"
 
 
+def test_fewer_of_the_neighbours_found_can_vote():
+    spectra, structures = [spectrum(50.0), spectrum(50.0, 90.0)], [BENZOIC, HEXANE]
+    both = NearestNeighbourRanker(spectra, structures, n_neighbours=2)
+    asked = [query(50.0), query(90.0)]
+    voted = both.vote(asked, both.neighbours([q.spectrum for q in asked]), n_neighbours=1)
+    np.testing.assert_allclose(voted, NearestNeighbourRanker(spectra, structures).score(asked))
+    assert both.score([]) == []
+
+
 def test_the_nearest_molecules_of_some_spectra():
     ranker = NearestNeighbourRanker([spectrum(50.0), spectrum(60.0)], [BENZOIC, HEXANE])
     found = ranker.neighbours([spectrum(60.0), spectrum(50.0)])

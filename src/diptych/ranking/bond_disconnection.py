@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _HYDROGEN = MONOISOTOPIC_MASS["H"]
 # Beside the proton that makes the ion: hydrogens that move between the two sides of a cut.
-_SHIFTS = np.arange(-2, 3)
+_SHIFTS = np.arange(-2, 3, dtype=np.float64) * MONOISOTOPIC_MASS["H"]
 # Equal candidates must stay equal after sums over peaks, else rounding decides ties.
 _DECIMALS = 6
 
@@ -90,7 +90,7 @@ class BondDisconnectionRanker:
         self, peaks: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]], costs: FragmentCosts
     ) -> float:
         mass, tolerance, weight = peaks
-        energy = cheapest_energy(mass, tolerance, costs.mass, costs.energy, _SHIFTS * _HYDROGEN)
+        energy = cheapest_energy(mass, tolerance, costs.mass, costs.energy, _SHIFTS)
         found = np.isfinite(energy)
         return float((weight[found] / (1 + energy[found] / _ONE_BOND) ** self.energy_exponent).sum())
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -96,19 +95,23 @@ class NearestNeighbourRanker:
 
     def score(self, queries: Sequence[Query]) -> list[NDArray[np.floating]]:
         """Return weighted mean Tanimoto similarities, in [0, 1], one float64 array per query."""
+        return self.vote(queries, self.neighbours([query.spectrum for query in queries])) if queries else []
+
+    def vote(
+        self, queries: Sequence[Query], nearest: Neighbours, *, n_neighbours: int | None = None
+    ) -> list[NDArray[np.floating]]:
+        """Return the scores that neighbours found before give, by the nearest ``n_neighbours`` of them alone."""
         rows = {id(query.candidates): self._list_rows(query.candidates) for query in queries}
         table = self._fingerprints.table()
         scores: list[NDArray[np.floating]] = []
-        asked = iter(queries)
-        for nearest in self._nearest([query.spectrum for query in queries]):
-            some = islice(asked, len(nearest.molecules))
-            for query, molecules, similarity in zip(some, nearest.molecules, nearest.similarity, strict=True):
-                alike = tanimoto(table[rows[id(query.candidates)]], table[molecules])
-                scores.append(_weighted_mean(alike, similarity.astype(np.float64)))
+        for query, molecules, similarity in zip(queries, nearest.molecules, nearest.similarity, strict=True):
+            chosen = slice(None) if n_neighbours is None else np.argsort(-similarity, kind="stable")[:n_neighbours]
+            alike = tanimoto(table[rows[id(query.candidates)]], table[molecules[chosen]])
+            scores.append(_weighted_mean(alike, similarity[chosen].astype(np.float64)))
         return scores
 
     def neighbours(self, spectra: Sequence[Spectrum]) -> Neighbours:
-        """Return the nearest molecules of a few spectra; needs n_spectra * n_reference float32 of memory."""
+        """Return the nearest molecules of some spectra; a few of them are compared at a time."""
         parts = list(self._nearest(spectra))
         return Neighbours(
             molecules=np.concatenate([part.molecules for part in parts]),

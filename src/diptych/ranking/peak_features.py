@@ -96,4 +96,4 @@ def _entries(
 def _root(spectrum: Spectrum) -> NDArray[np.float32]:
     if not spectrum.n_peaks:
         return np.empty(0, dtype=np.float32)
-    return np.sqrt(spectrum.intensity / spectrum.intensity.max())
+    return np.asarray(np.sqrt(spectrum.intensity / spectrum.intensity.max()))

@@ -1,0 +1,172 @@
+"""Every ranker of the package on the peer benchmark, beside each other.
+
+    python benchmarks/rankers.py SPECTRA ../shared/data/peer_benchmark STRUCTURES -o benchmarks/rankers
+
+SPECTRA is ../shared/data/massbank-2025.05.1.tar.xz, STRUCTURES ../shared/data/structures.tsv.xz. Rankers that learn
+do so on the training fold; nothing was chosen on the test fold: all settings are those that the package has by default.
+``--fold val`` asks the validation fold.
+Written: ``<output>.json`` and ``<output>.md``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import resource
+import shlex
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diptych.data.candidate_files import read_candidate_file
+from diptych.evaluation import Evaluation, paired_difference
+from diptych.evaluation.benchmark_run import RunSettings, run_benchmark, summary, summary_lines
+from diptych.evaluation.unmeasured import unmeasured_structures
+from diptych.ranking import RANKERS, NearestNeighbourRanker, Query, Ranker, Training, make_ranker
+from diptych.ranking.fusion import fuse, fuse_ranks
+from peer_benchmark import MIN_LIST_LENGTH, benchmark_spectra, candidate_queries, known_spectra, read_folds
+
+_FUSED = ("nearest_neighbours_20", "fingerprint_cosine", "bond_disconnection")
+_TWENTY = "_neighbours_20"
+_REFERENCE = "nearest_neighbours_20"
+_PEERS = {"nearest_neighbour": 22.9, "nearest_neighbours_20": 28.4}
+
+
+@dataclass(frozen=True)
+class Timed:
+    """A ranker whose answers, and the time that making and asking it took, are kept."""
+
+    name: str
+    seconds: float
+    scores: list[NDArray[np.floating]]
+
+    def score(self, _: Sequence[Query]) -> list[NDArray[np.floating]]:
+        """Return the scores that were kept."""
+        return self.scores
+
+
+def ask(names: Sequence[str], training: Training, queries: Sequence[Query]) -> list[Timed]:
+    """Return the answers of the rankers of these names, then of two fusions of three of them."""
+    answered: dict[str, Timed] = {}
+    for name in sorted(names, key=lambda name: not name.endswith(_TWENTY)):
+        if name in answered:
+            continue
+        started = time.perf_counter()
+        ranker = make_ranker(name, training)
+        if isinstance(ranker, NearestNeighbourRanker) and ranker.n_neighbours > 1:
+            nearest = ranker.neighbours([query.spectrum for query in queries])
+            single = name.replace(_TWENTY, "_neighbour")
+            found = {name: ranker.vote(queries, nearest), single: ranker.vote(queries, nearest, n_neighbours=1)}
+        else:
+            found = {name: ranker.score(queries)}
+        seconds = time.perf_counter() - started
+        answered |= {key: Timed(key, seconds, scores) for key, scores in found.items()}
+        print(f"{name}: {seconds:.1f} s", flush=True)
+    if set(_FUSED) <= answered.keys():
+        together = list(zip(*(answered[name].scores for name in _FUSED), strict=True))
+        answered["score_fusion"] = Timed("score_fusion", 0.0, [fuse(rows) for rows in together])
+        answered["rank_fusion"] = Timed("rank_fusion", 0.0, [fuse_ranks(rows) for rows in together])
+    return list(answered.values())
+
+
+def run(arguments: argparse.Namespace) -> tuple[list[Evaluation], dict[str, Any]]:
+    """Return the evaluation of every ranker, and what was measured on the way."""
+    folds = read_folds(arguments.benchmark / "folds.tsv.xz")
+    spectra = benchmark_spectra(arguments.spectra, folds)
+    candidates = read_candidate_file(arguments.benchmark / "candidates_formula.json.xz")
+    questions = candidate_queries(spectra, folds, candidates, fold=arguments.fold)
+    reference = known_spectra(spectra, folds, fold="train")
+    structures = [item.structure for item in reference if item.structure is not None]
+    training = Training(
+        spectra=[item.spectrum for item in reference],
+        structures=structures,
+        others=unmeasured_structures(arguments.structures, structures),
+    )
+    queries = [q for q in questions.queries if q.candidates.n_candidates >= MIN_LIST_LENGTH]
+    answered = ask(arguments.rankers.split(",") if arguments.rankers else list(RANKERS), training, queries)
+    rankers: list[Ranker] = list(answered)
+    settings = RunSettings(n_bootstrap=arguments.bootstrap, min_list_length=MIN_LIST_LENGTH)
+    evaluations = run_benchmark(rankers, questions, settings=settings)
+    measured = {
+        "fold": arguments.fold,
+        "reference_spectra": len(training.spectra),
+        "seconds": {found.name: round(found.seconds, 1) for found in answered},
+        "peak_memory_gib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2),
+        "processor": platform.processor() or platform.machine(),
+        "command": f"python {shlex.join(sys.argv)}",
+    }
+    return evaluations, measured
+
+
+def to_markdown(evaluations: Sequence[Evaluation], measured: dict[str, Any]) -> str:
+    """Return the table of a run and the command that made it."""
+    table = summary_lines(evaluations)
+    for i, evaluation in enumerate(evaluations, start=-len(evaluations)):
+        cells = table[i].rsplit("|", 2)[0]
+        table[i] = f"{cells}| {measured['seconds'][evaluation.model]:.0f} |"
+    ordered = sorted(table[4:], key=lambda line: -float(line.split("|")[2].split()[0]))
+    return "\n".join(
+        [
+            f"# Rankers without a joint embedding on the peer benchmark, fold {measured['fold']}",
+            "",
+            *table[:4],
+            *ordered,
+            "",
+            "Seconds are of training and asking together; one search serves a nearest neighbour and the 20 nearest. "
+            f"score_fusion and rank_fusion are of {', '.join(_FUSED)}. "
+            f"formula_only and precursor_mass tie all candidates of one formula, and ties count against the target. "
+            f"Reference: {measured['reference_spectra']:,} training spectra. "
+            f"At most {measured['peak_memory_gib']} GiB.",
+            "",
+            *_differences(evaluations),
+            f"    {measured['command']}",
+            "",
+        ]
+    )
+
+
+def _differences(evaluations: Sequence[Evaluation]) -> list[str]:
+    by_name = {evaluation.model: evaluation for evaluation in evaluations}
+    if _REFERENCE not in by_name or evaluations[0].n_molecules < 2:
+        return []
+    lines = [f"| hit rate@1 less that of {_REFERENCE} | points, by spectrum (95 %) |", "|---|---|"]
+    for name, evaluation in by_name.items():
+        if name != _REFERENCE:
+            found = paired_difference(evaluation, by_name[_REFERENCE], n_bootstrap=evaluation.n_bootstrap)
+            lines.append(f"| {name} | {100 * found.value:+.1f} ({100 * found.low:+.1f} to {100 * found.high:+.1f}) |")
+    peers = (
+        f"{name}: {100 * by_name[name].metrics['hit_rate@1'].spectrum:.1f} here, {value} in the peers' README."
+        for name, value in _PEERS.items()
+        if name in by_name
+    )
+    return [*lines, "", " ".join(peers), ""]
+
+
+def main() -> None:
+    """Run the benchmark from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("spectra", type=Path, help="MassBank archive, or dataset (.parquet)")
+    parser.add_argument("benchmark", type=Path)
+    parser.add_argument("structures", type=Path, help="table of structures, for the molecule prior")
+    parser.add_argument("--fold", default="test")
+    parser.add_argument("--rankers", default="", help="names, parted by commas; all by default")
+    parser.add_argument("--bootstrap", type=int, default=10_000)
+    parser.add_argument("--output", "-o", type=Path, required=True)
+    arguments = parser.parse_args()
+    evaluations, measured = run(arguments)
+    report = {"measured": measured, "rankers": summary(evaluations)}
+    arguments.output.with_suffix(".json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    text = to_markdown(evaluations, measured)
+    arguments.output.with_suffix(".md").write_text(text, encoding="utf-8")
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
