@@ -9,7 +9,13 @@ from diptych.molecules.features import StructureFeaturiser
 from diptych.molecules.fingerprints import MorganFeaturiser
 from diptych.molecules.fragmentation import FragmentFeaturiser
 from diptych.training import structures
-from diptych.training.structures import StructureTable, describe_structures, parse_smiles, smiles_of_formulas
+from diptych.training.structures import (
+    StructureTable,
+    describe_structures,
+    parse_smiles,
+    smiles_near_masses,
+    smiles_of_formulas,
+)
 
 PLAIN = StructureFeaturiser(own=MorganFeaturiser(radius=2, width=256))
 BOTH = StructureFeaturiser(
@@ -95,6 +101,33 @@ def test_a_structure_table_is_drawn_from_by_formula_and_seed(tmp_path: Path):
     both = smiles_of_formulas(path, {"A", "B"}, without={"BLOCK000000001"}, at_most=4, seed=1)
     assert both["A"] == drawn["A"]
     assert len(smiles_of_formulas(path, {"B"}, without=(), at_most=99, seed=1)["B"]) == 10
+
+
+def test_structures_near_a_mass_are_drawn_by_the_seed(tmp_path: Path):
+    # Alanine and its isomers at 89.0477 Da, one structure 10 ppm above, one 12 ppm above, and one that is no formula.
+    path = tmp_path / "table.tsv"
+    rows = [("A" * 13 + letter, f"S{letter}", "C3H7NO2") for letter in "ABCD"]
+    rows += [("B" * 14, "glycine", "C2H5NO2"), ("C" * 14, "none", "Xx7")]
+    lines = ["\t".join(row) for row in [("inchikey_first_block", "smiles", "formula"), *rows]]
+    path.write_text("\n".join(lines))
+
+    def near(mass: float, *, at_most: int = 9, ppm: float = 10.0, seed: int = 1) -> list[str]:
+        return smiles_near_masses(
+            path, np.array([mass]), window_ppm=ppm, without={rows[0][0]}, at_most=at_most, seed=seed
+        )
+
+    alanine = 89.047678
+    assert near(alanine) == ["SB", "SC", "SD"]
+    assert near(alanine * (1 + 9.9e-6)) == ["SB", "SC", "SD"]
+    assert near(alanine * (1 + 10.2e-6)) == []
+    assert near(75.032028) == ["glycine"]
+    drawn = {tuple(near(alanine, at_most=1, seed=seed)) for seed in range(30)}
+    assert drawn == {("SB",), ("SC",), ("SD",)}
+    both = smiles_near_masses(
+        path, np.array([75.032028, alanine, alanine]), window_ppm=10, without=(), at_most=1, seed=1
+    )
+    assert both[0] == "glycine"
+    assert len(both) == 2
 
 
 def test_a_structure_table_without_its_columns_is_refused(tmp_path: Path):

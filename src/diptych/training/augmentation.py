@@ -33,8 +33,8 @@ MASS_ERROR_PPM = {
     InstrumentClass.FOURIER_TRANSFORM: 3.0,
     InstrumentClass.TIME_OF_FLIGHT: 7.0,
     InstrumentClass.ION_TRAP: 300.0,
-    InstrumentClass.QUADRUPOLE: 300.0,
-    InstrumentClass.OTHER: 5.0,
+    InstrumentClass.QUADRUPOLE: 500.0,
+    InstrumentClass.OTHER: 10.0,
 }
 _RESOLUTION_EXPONENT = {InstrumentClass.FOURIER_TRANSFORM: 0.5}
 _RESOLUTION_RANGE = 10.0
