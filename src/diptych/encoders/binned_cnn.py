@@ -34,10 +34,8 @@ class ConvolutionalSpectrumEncoder(SpectrumTower):
         Neighbours of which each layer keeps the largest value.
     segments
         Parts of the m/z axis that are told apart in the end; of each the largest values are kept.
-    hidden_dim, dropout
-        Of the MLP.
-    shared
-        Of `SpectrumTower`.
+    hidden_dim, dropout, shared
+        Of the MLP, and of `SpectrumTower`.
 
     Raises
     ------

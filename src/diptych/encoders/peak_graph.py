@@ -13,6 +13,7 @@ from diptych.encoders.loss_edges import LOSSES, LossEdges, loss_edges, loss_mass
 from diptych.encoders.mass_waves import mass_waves, wavelengths
 from diptych.encoders.output import EncoderOutput
 from diptych.encoders.peak_batch import PeakBatch
+from diptych.encoders.peak_features import mean_of_peaks, peak_features
 from diptych.encoders.spectrum_tower import SharedOptions, SpectrumTower
 from diptych.errors import ConfigError
 
@@ -85,19 +86,13 @@ class PeakGraphEncoder(SpectrumTower):
             x = layer(x, edges)
         hidden = self.norm(x).view(nodes.shape)
         peaks = hidden[:, 1:]
-        n_peaks = batch.mask.sum(dim=1, keepdim=True).clamp(min=1)
-        learned = self.output(hidden[:, 0] + (peaks * batch.mask[..., None]).sum(dim=1) / n_peaks)
+        learned = self.output(hidden[:, 0] + mean_of_peaks(peaks, batch.mask))
         return self.encoder_output(learned, batch, tokens=self.output(peaks), mask=batch.mask)
 
     def _nodes(self, batch: PeakBatch) -> Tensor:
         """Return (n, 1 + n_slots, hidden_dim)."""
-        parts = [
-            mass_waves(batch.mz, self.waves),
-            mass_waves(batch.precursor_mz[:, None] - batch.mz, self.waves),
-            torch.stack([batch.intensity.sqrt(), batch.intensity], dim=-1),
-        ]
         precursor = self.precursor(mass_waves(batch.precursor_mz, self.waves)) + self.conditions(batch)
-        return torch.cat([precursor[:, None], self.peaks(torch.cat(parts, dim=-1))], dim=1)
+        return torch.cat([precursor[:, None], self.peaks(peak_features(batch, self.waves))], dim=1)
 
 
 class LossGraphLayer(nn.Module):

@@ -12,6 +12,7 @@ from diptych.encoders.mass_attention import MassTransformerLayer
 from diptych.encoders.mass_waves import mass_waves, wavelengths
 from diptych.encoders.output import EncoderOutput
 from diptych.encoders.peak_batch import ADDUCTS, INSTRUMENT_CLASSES, PeakBatch
+from diptych.encoders.peak_features import mean_of_peaks, peak_features
 from diptych.encoders.spectrum_tower import SharedOptions, SpectrumTower
 
 # From the difference of two mass defects to that of the ends of a spectrum.
@@ -87,7 +88,7 @@ class PeakTransformerEncoder(SpectrumTower):
             x = layer(x, waves, mask)
         hidden = self.norm(x)
         peaks = hidden[:, -batch.mz.shape[1] :]
-        learned = self.output(hidden[:, 0] + _mean_of_peaks(peaks, batch.mask))
+        learned = self.output(hidden[:, 0] + mean_of_peaks(peaks, batch.mask))
         return self.encoder_output(learned, batch, tokens=self.output(peaks), mask=batch.mask)
 
     def _condition_tokens(self, batch: PeakBatch) -> Tensor:
@@ -105,13 +106,7 @@ class PeakTransformerEncoder(SpectrumTower):
         return torch.stack(tokens, dim=1)
 
     def _peak_tokens(self, batch: PeakBatch) -> Tensor:
-        loss = batch.precursor_mz[:, None] - batch.mz
-        parts = [
-            mass_waves(batch.mz, self.waves),
-            mass_waves(loss, self.waves),
-            torch.stack([batch.intensity.sqrt(), batch.intensity], dim=-1),
-        ]
-        tokens: Tensor = self.peaks(torch.cat(parts, dim=-1))
+        tokens: Tensor = self.peaks(peak_features(batch, self.waves))
         return tokens
 
     def _token_differences(self, batch: PeakBatch) -> Tensor:
@@ -122,8 +117,3 @@ class PeakTransformerEncoder(SpectrumTower):
 
 def _token_mask(batch: PeakBatch) -> Tensor:
     return functional.pad(batch.mask, (1 + _N_CONDITION_TOKENS, 0), value=True)
-
-
-def _mean_of_peaks(vectors: Tensor, mask: Tensor) -> Tensor:
-    """Return the mean over the peaks, (n, dim); zero where there are none."""
-    return (vectors * mask[..., None]).sum(dim=1) / mask.sum(dim=1, keepdim=True).clamp(min=1)

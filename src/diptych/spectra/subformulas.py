@@ -120,7 +120,7 @@ def double_bond_equivalents(counts: Counts) -> Floats:
 
 
 def subformula_table(
-    parent: Sequence[int], *, max_mass: float = math.inf, cost: Sequence[float] | None = None
+    parent: Sequence[int] | Counts, *, max_mass: float = math.inf, cost: Sequence[float] | None = None
 ) -> SubformulaTable | None:
     """Return the table of all subformulas of a formula, kept for the next call; None where they are far too many.
 
@@ -150,12 +150,14 @@ def _table(parent: tuple[int, ...], max_mass: float, cost: tuple[float, ...]) ->
         if extended is None or len(extended) > _MOST_OUTER:
             return None
         outer = extended
-    table = _heavy_atoms(inner, cost)
-    residue = table.mass % _HYDROGEN
-    order = np.argsort(residue, kind="stable")
+    counts = inner[np.argsort((inner @ _MASS) % _HYDROGEN, kind="stable")]
+    rows = _heavy_atoms(counts, cost)
     return SubformulaTable(
-        residue[order],
-        *(np.ascontiguousarray(column[order]) for column in table),
+        residue=rows.mass % _HYDROGEN,
+        mass=rows.mass,
+        counts=rows.counts,
+        unsaturation=rows.unsaturation,
+        cost=rows.cost,
         outer=_heavy_atoms(outer, cost),
         hydrogens=parent[0],
     )
