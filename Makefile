@@ -27,7 +27,7 @@ $(READY): pyproject.toml constraints.txt
 	touch $@
 
 annotate: $(READY)
-	$(VENV)/bin/diptych annotate src/diptych/shipped/example.mgf -o results/example
+	$(VENV)/bin/diptych annotate src/diptych/shipped/example.mgf --rerank 50 -o results/example
 
 test: lint
 	$(VENV)/bin/python -m pytest
