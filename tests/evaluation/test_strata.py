@@ -34,12 +34,12 @@ def test_values_are_told_apart_by_how_common_they_are():
 def test_bins_of_numbers_reach_to_just_below_the_next_and_the_empty_are_listed():
     found = results([1, 1, 2, 2, 2], targets="ABCDE", n_peaks=[5, 9, 10, 500, "many"])
     strata = {stratum.label: stratum for stratum in by_stratum(found, "n_peaks", n_bootstrap=0)}
-    assert strata["5 to < 10"].n_queries == 2
-    assert strata["10 to < 20"].n_queries == 1
+    assert strata["5 to 9"].n_queries == 2
+    assert strata["10 to 19"].n_queries == 1
     assert strata["100 and more"].n_queries == 1
     assert strata["unknown"].n_queries == 1
-    assert strata["20 to < 50"].n_queries == 0
-    assert math.isnan(strata["20 to < 50"].hit_rate)
+    assert strata["20 to 49"].n_queries == 0
+    assert math.isnan(strata["20 to 49"].hit_rate)
 
 
 def test_a_number_below_all_bins_is_unknown():
@@ -59,4 +59,9 @@ def test_few_molecules_are_marked_and_one_has_no_interval():
 
 
 def test_list_length_is_a_column_of_every_table():
-    assert labels_of(results([1], targets="A"), "n_candidates") == ["2 to < 5"]
+    assert labels_of(results([1], targets="A"), "n_candidates") == ["2 to 4"]
+
+
+def test_numbers_that_are_not_whole_reach_to_just_below_the_next_border():
+    assert labels_of(results([1], targets="A", collision_energy=[19.9]), "collision_energy") == ["10 to < 20"]
+    assert labels_of(results([1], targets="A", ring_systems=[2]), "ring_systems") == ["2"]

@@ -21,6 +21,7 @@ from diptych.cli import (
     overlap,
     presets,
     pretrain,
+    report,
     train,
 )
 from diptych.errors import DiptychError
@@ -40,6 +41,7 @@ app.command("annotate")(annotate.annotate_command)
 app.command("audit")(audit.audit_command)
 app.command("evaluate")(evaluate.evaluate_command)
 app.command("overlap")(overlap.overlap_command)
+app.command("report")(report.report_command)
 app.command("train")(train.train_command)
 app.add_typer(benchmark.app, name="benchmark")
 app.add_typer(dataset.app, name="dataset")

@@ -25,6 +25,12 @@ if TYPE_CHECKING:
 
 _LABELLED = 4
 
+HOW_TO_READ = (
+    "Wrong by the widest margin of score, one per molecule. Upwards, the peaks that two cuts of the answer explain "
+    "(10 ppm, "
+    "up to two hydrogens moved); downwards the same peaks for the structure that stood first; grey is unexplained."
+)
+
 
 def write_page(audit: Audit, spectra: Mapping[str, Spectrum], path: Path) -> None:
     """Write an audit as one self-contained HTML file.
@@ -57,17 +63,13 @@ def write_page(audit: Audit, spectra: Mapping[str, Spectrum], path: Path) -> Non
 
 
 def hard_cases(cases: Sequence[HardCase], spectra: Mapping[str, Spectrum]) -> str:
-    """Return the hardest queries drawn, as HTML; empty where there is none."""
-    if not cases:
-        return ""
-    text = (
-        "Wrong by the widest margin of score, one per molecule. Upwards, the peaks that two cuts of the answer explain "
-        "(10 ppm, up to two hydrogens moved); downwards the same peaks for the structure that stood first; grey is "
-        "unexplained."
-    )
-    return heading("Hardest queries", text) + "\n".join(
-        _case(number, case, spectra.get(case.query)) for number, case in enumerate(cases)
-    )
+    """Return the hardest queries under a heading, as HTML; empty where there is none."""
+    return heading("Hardest queries", HOW_TO_READ) + cases_drawn(cases, spectra) if cases else ""
+
+
+def cases_drawn(cases: Sequence[HardCase], spectra: Mapping[str, Spectrum]) -> str:
+    """Return spectrum, answer and what stood first of every case, as HTML."""
+    return "\n".join(_case(number, case, spectra.get(case.query)) for number, case in enumerate(cases))
 
 
 def _case(number: int, case: HardCase, spectrum: Spectrum | None) -> str:
@@ -123,7 +125,11 @@ def mirror(spectrum: Spectrum, answer: str, other: str, *, name: str) -> str:
                 fontsize=7,
             )
         axes.axhline(0, color="black", linewidth=0.6)
+        last = max(float(spectrum.mz[-1]), spectrum.precursor_mz or 0.0)
+        axes.set_xlim(max(0.0, min(float(spectrum.mz[0]) - 20, 0.6 * last)), 1.04 * last)
+        if spectrum.precursor_mz:
+            axes.plot(spectrum.precursor_mz, 0, "D", color="black", markersize=3.5, label="precursor", linestyle="none")
         axes.set(xlabel="m/z", ylabel="relative intensity", ylim=(-1.12, 1.18), yticks=(-1, -0.5, 0, 0.5, 1))
         axes.set_yticklabels(["1", "0.5", "0", "0.5", "1"])
-        figure.legend(loc="outside upper right", ncols=2)
+        figure.legend(loc="outside upper right", ncols=3)
         return svg(figure, name)

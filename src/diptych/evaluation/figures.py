@@ -50,16 +50,47 @@ def drawing(width: float = 6.4, height: float = 3.6) -> Iterator[tuple[Figure, A
     EvaluationError
         matplotlib is not installed.
     """
+    with panels(1, columns=1, width=width, height=height) as (figure, (axes,)):
+        yield figure, axes
+
+
+@contextmanager
+def panels(
+    n: int, *, columns: int = 3, width: float = 2.9, height: float = 2.5, share_y: bool = False
+) -> Iterator[tuple[Figure, list[Axes]]]:
+    """Yield a figure and so many axes in the common style, row by row.
+
+    Parameters
+    ----------
+    n
+        Axes.
+    columns
+        Axes beside one another.
+    width, height
+        Of each, inches.
+    share_y
+        Whether all have one ordinate.
+
+    Raises
+    ------
+    EvaluationError
+        matplotlib is not installed.
+    """
     try:
         from matplotlib import rc_context
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ModuleNotFoundError as error:
         raise EvaluationError("pictures need the package matplotlib: pip install 'diptych[report]'") from error
+    beside = min(n, columns)
+    rows = -(-n // beside)
     with rc_context(dict(_STYLE)):
-        figure = Figure(figsize=(width, height), layout="constrained")
+        figure = Figure(figsize=(width * beside, height * rows), layout="constrained")
         FigureCanvasAgg(figure)
-        yield figure, figure.add_subplot()
+        every = figure.subplots(rows, beside, squeeze=False, sharey=share_y).ravel().tolist()
+        for spare in every[n:]:
+            spare.remove()
+        yield figure, every[:n]
 
 
 def svg(figure: Figure, name: str) -> str:

@@ -31,6 +31,8 @@ EDGES: Mapping[str, tuple[float, ...]] = {
 }
 """Columns of numbers, and the borders of their bins; a bin reaches from one border to just below the next."""
 
+_WHOLE = {"n_peaks", "ring_systems", "n_candidates"}
+
 COLUMNS = (
     "adduct",
     "polarity",
@@ -151,8 +153,14 @@ def _order(labels: Sequence[str], column: str) -> list[str]:
 
 
 def _bin_labels(column: str) -> list[str]:
-    edges = EDGES[column]
-    return [f"{low:g} to < {high:g}" for low, high in pairwise(edges)] + [f"{edges[-1]:g} and more"]
+    last = f"{EDGES[column][-1]:g} and more"
+    return [_bin_label(low, high, whole=column in _WHOLE) for low, high in pairwise(EDGES[column])] + [last]
+
+
+def _bin_label(low: float, high: float, *, whole: bool) -> str:
+    if not whole:
+        return f"{low:g} to < {high:g}"
+    return f"{low:g}" if high - low == 1 else f"{low:g} to {high - 1:g}"
 
 
 def _bin_of(value: str, column: str) -> str:

@@ -1,0 +1,157 @@
+"""``diptych report``: saved results as one page of tables and pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from diptych.evaluation.report_sections import Method, Section
+    from diptych.spectra import Spectrum
+
+_MAPPED = 1500
+_FORMULA_CLASSES = (
+    ("P", "with P"),
+    ("Cl", "with halogen"),
+    ("Br", "with halogen"),
+    ("F", "with halogen"),
+    ("S", "with S"),
+)
+
+
+def report_command(
+    results: Annotated[
+        list[str],
+        typer.Argument(metavar="[NAME=]RESULTS...", help="Reports of 'diptych evaluate', or tables of results."),
+    ],
+    spectra: Annotated[
+        Path | None, typer.Option(help="The tested spectra, a dataset or spectra file: the hardest are drawn.")
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="Model whose space is mapped; needs --spectra.")] = None,
+    robustness: Annotated[Path | None, typer.Option(help="File of 'diptych benchmark robustness'.")] = None,
+    split: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=REPORT", help="A rung of the split ladder, the easiest first; may be repeated."),
+    ] = None,
+    title: Annotated[str, typer.Option(help="Of the page.")] = "Evaluation",
+    bootstrap: Annotated[int, typer.Option(min=1, help="Resamples of molecules.")] = 2000,
+    seed: Annotated[int, typer.Option(min=0, help="Of intervals and maps.")] = 0,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Page; Markdown and JSON go beside it.")] = Path(
+        "report.html"
+    ),
+) -> None:
+    """Write tables and pictures of saved results as one self-contained page."""
+    from diptych.evaluation.report_files import ladder_section, robustness_section, write_report
+    from diptych.evaluation.report_sections import result_sections
+
+    methods = _methods(results)
+    sections = result_sections(methods, n_bootstrap=bootstrap, seed=seed)
+    sections += [robustness_section(robustness)] if robustness else []
+    sections += [ladder_section(_splits(split))] if split else []
+    first = next(iter(methods.values()))
+    measured = _spectra(spectra, first) if spectra else {}
+    sections += _maps(model, measured, first, seed=seed) if model and measured else []
+    sections += _hardest(first, measured)
+    write_report(title, sections, output)
+    typer.echo(f"Written: {output}, {output.with_suffix('.md')}, {output.with_suffix('.json')}")
+
+
+def _methods(results: Sequence[str]) -> dict[str, Method]:
+    from diptych.evaluation.report_files import read_method
+
+    methods: dict[str, Method] = {}
+    for text in results:
+        given, equals, path = text.partition("=")
+        name, method = read_method(Path(path if equals else text))
+        name = given if equals else name
+        if name in methods:
+            raise typer.BadParameter(f"two results are called {name!r}; tell them apart by NAME=RESULTS")
+        methods[name] = method
+    return methods
+
+
+def _splits(splits: Sequence[str]) -> dict[str, list[Path]]:
+    named: dict[str, list[Path]] = {}
+    for text in splits:
+        name, equals, path = text.partition("=")
+        if not equals:
+            raise typer.BadParameter(f"--split {text}; expected NAME=REPORT")
+        named.setdefault(name, []).append(Path(path))
+    return named
+
+
+def _spectra(path: Path, method: Method) -> dict[str, Spectrum]:
+    """Return the tested spectra by identifier."""
+    asked = set(method.results.queries)
+    if path.suffix.lower() == ".parquet":
+        from diptych.data.dataset import read_dataset
+
+        dataset = read_dataset(path)
+        rows = [row for row, name in enumerate(dataset.column("identifier")) if name in asked]
+        return {example.spectrum.identifier: example.spectrum for example in dataset.take(rows)}
+    from diptych.spectra import read_spectra
+
+    found = read_spectra(path, on_problem=lambda _: None)
+    return {spectrum.identifier: spectrum for spectrum in found if spectrum.identifier in asked}
+
+
+def _maps(model: str, spectra: dict[str, Spectrum], method: Method, *, seed: int) -> list[Section]:
+    """Return maps of spectra and of molecules, one spectrum a molecule."""
+    import numpy as np
+
+    from diptych.embedding import JointEmbedding
+    from diptych.evaluation.projection import PROJECTIONS
+    from diptych.evaluation.report_files import map_section
+    from diptych.molecules import Structure
+
+    results = method.results
+    chosen = {
+        target: row
+        for row, target in enumerate(results.targets)
+        if results.queries[row] in spectra and results.text("target_smiles")[row]
+    }
+    rows = np.array(sorted(chosen.values()))[:_MAPPED]
+    if rows.size < 5:
+        return []
+    embedding = JointEmbedding.load(model)
+    vectors = {
+        "spectra": embedding.encode_spectra([spectra[results.queries[row]] for row in rows]),
+        "molecules": embedding.encode_structures(
+            [Structure.from_smiles(results.text("target_smiles")[row]) for row in rows]
+        ),
+    }
+    labels = {
+        "composition": [_composition(results.text("formula")[row]) for row in rows],
+        "instrument": [results.text("instrument_class")[row] or "unknown" for row in rows],
+    }
+    return [
+        map_section(
+            f"Map of {kind}", {name: project(found, seed=seed) for name, project in PROJECTIONS.items()}, labels
+        )
+        for kind, found in vectors.items()
+    ]
+
+
+def _composition(formula: str) -> str:
+    """Return a coarse class of a formula: its rarest kind of element, else what of N and O it has."""
+    import re
+
+    elements = set(re.findall(r"[A-Z][a-z]?", formula))
+    for element, name in _FORMULA_CLASSES:
+        if element in elements:
+            return name
+    return "C, H" + "".join(f", {element}" for element in ("N", "O") if element in elements)
+
+
+def _hardest(method: Method, spectra: dict[str, Spectrum]) -> list[Section]:
+    from diptych.evaluation.audit import hardest_queries
+    from diptych.evaluation.audit_drawing import HOW_TO_READ, cases_drawn
+    from diptych.evaluation.report_sections import Section
+
+    cases = hardest_queries(method.results, n=8)
+    if not cases:
+        return []
+    return [Section(title="Hardest queries", text=HOW_TO_READ, picture=cases_drawn(cases, spectra))]

@@ -1,0 +1,147 @@
+"""A report as files: one HTML page that needs nothing else, the same as Markdown and as JSON beside it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from diptych.errors import EvaluationError
+from diptych.evaluation import figures_report
+from diptych.evaluation.audit_page import html_table, table
+from diptych.evaluation.evaluation import Evaluation
+from diptych.evaluation.report_page import heading, page
+from diptych.evaluation.report_sections import Method, Section
+from diptych.evaluation.results import QueryResults
+from diptych.files import replacing
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_DRAWN_ONLY = "(drawn in the HTML report)"
+
+
+def read_method(path: Path) -> tuple[str, Method]:
+    """Return name and saved results of a report of ``diptych evaluate``, or of a table of results alone.
+
+    Raises
+    ------
+    EvaluationError
+        It cannot be read.
+    """
+    if path.suffix == ".json":
+        evaluation = Evaluation.load(path)
+        results = evaluation.details or QueryResults.read(path)
+        return evaluation.model, Method(results=results, scores=evaluation.candidate_scores)
+    return path.name.removesuffix(".tsv").removesuffix(".ranks"), Method(results=QueryResults.read(path))
+
+
+def robustness_section(path: Path) -> Section:
+    """Return the robustness curves of a file of ``diptych benchmark robustness``.
+
+    Raises
+    ------
+    EvaluationError
+        The file cannot be read as one.
+    """
+    content = _read_json(path)
+    rows = content.get("rows", []) if isinstance(content, dict) else content
+    if not rows or not all({"ranker", "perturbation", "strength", "metrics"} <= row.keys() for row in rows):
+        raise EvaluationError(
+            f"{path}: no rows with ranker, perturbation, strength and metrics; expected a robustness file"
+        )
+    return Section(
+        title="Robustness",
+        text="Hit rate at 1 as the spectra asked are spoiled more and more; training is as it was.",
+        picture=figures_report.robustness_curves(rows),
+        data=rows,
+    )
+
+
+def ladder_section(splits: Mapping[str, Sequence[Path]]) -> Section:
+    """Return the split ladder of reports: split -> the reports of its methods, the easiest split first.
+
+    Raises
+    ------
+    EvaluationError
+        A report cannot be read.
+    """
+    rungs: dict[str, dict[str, tuple[float, float, float]]] = {}
+    for split, paths in splits.items():
+        for path in paths:
+            evaluation = Evaluation.load(path)
+            value = evaluation.metrics["hit_rate@1"]
+            rungs.setdefault(split, {})[evaluation.model] = (value.spectrum, value.low, value.high)
+    rows = [
+        (split, method, f"{100 * rate:.1f}", f"{100 * low:.1f} to {100 * high:.1f}")
+        for split, methods in rungs.items()
+        for method, (rate, low, high) in methods.items()
+    ]
+    return Section(
+        title="Split ladder",
+        text="The same method by how strictly test and training are kept apart; the choice of the split moves "
+        "figures more "
+        "than any architecture.",
+        header=("split", "method", "hit rate @1", "95 % interval"),
+        rows=rows,
+        picture=figures_report.split_ladder(rungs),
+    )
+
+
+def map_section(title: str, places: Mapping[str, NDArray[np.floating]], labels: Mapping[str, Sequence[str]]) -> Section:
+    """Return maps of the joint space, coloured by every kind of label."""
+    n = len(next(iter(places.values())))
+    return Section(
+        title=title,
+        text=f"{n:,} points, one a molecule; distances between far groups mean nothing.",
+        picture=figures_report.maps(places, labels),
+    )
+
+
+def write_report(title: str, sections: Sequence[Section], path: Path) -> None:
+    """Write a report as ``path`` (HTML) and beside it as Markdown and JSON of the same name.
+
+    Raises
+    ------
+    OutputError
+        One of them cannot be written.
+    """
+    body = "\n".join(
+        heading(section.title, section.text) + section.picture + html_table(section.header, section.rows)
+        for section in sections
+    )
+    with replacing(path) as temporary:
+        temporary.write_text(page(title, body), encoding="utf-8")
+    with replacing(path.with_suffix(".md")) as temporary:
+        temporary.write_text(_markdown(title, sections), encoding="utf-8")
+    content = {
+        "title": title,
+        "sections": [
+            {
+                "title": section.title,
+                "text": section.text,
+                "header": list(section.header),
+                "rows": [list(row) for row in section.rows],
+                "data": section.data,
+            }
+            for section in sections
+        ],
+    }
+    with replacing(path.with_suffix(".json")) as temporary:
+        temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def _markdown(title: str, sections: Sequence[Section]) -> str:
+    parts = [f"# {title}"]
+    for section in sections:
+        parts += [f"## {section.title}", section.text, table(section.header, section.rows) or _DRAWN_ONLY]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _read_json(path: Path) -> Any:  # noqa: ANN401 - any JSON
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise EvaluationError(f"{path}: cannot be read: {error}") from error

@@ -1,0 +1,317 @@
+"""What a report says of saved results, section by section: a remark, a table, a picture."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from diptych.evaluation import figures_report
+from diptych.evaluation.answer_absent import auroc as auroc_of
+from diptych.evaluation.answer_absent import expected_calibration_error, risk_coverage, take_out_answers
+from diptych.evaluation.audit_page import comparison_row, length_table, stratum_table
+from diptych.evaluation.comparison_table import compare
+from diptych.evaluation.figures_of_merit import figures_of_merit
+from diptych.evaluation.list_length import by_list_length, length_effect
+from diptych.evaluation.metrics import hits
+from diptych.evaluation.pair_scores import PairCurve, pair_curve
+from diptych.evaluation.results import QueryResults
+from diptych.evaluation.strata import COLUMNS, by_stratum
+
+if TYPE_CHECKING:
+    from diptych.evaluation.evaluation import MetricValue
+    from diptych.evaluation.results_scores import CandidateScores
+
+_DRAWN_STRATA = ("instrument_class", "adduct", "collision_energy", "n_peaks", "ring_systems", "nearest_training")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Method:
+    """Saved results of one method.
+
+    Attributes
+    ----------
+    results
+        Its table.
+    scores
+        Of all candidates; None where they were not saved.
+    """
+
+    results: QueryResults
+    scores: CandidateScores | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Section:
+    """One section of a report.
+
+    Attributes
+    ----------
+    title, text
+        Heading and remark.
+    header, rows
+        Of its table; empty for none.
+    picture
+        SVG, or other HTML; empty for none.
+    data
+        The numbers, as JSON can hold them.
+    """
+
+    title: str
+    text: str = ""
+    header: Sequence[str] = ()
+    rows: Sequence[Sequence[str]] = ()
+    picture: str = ""
+    data: Any = field(default=None)
+
+
+def result_sections(methods: Mapping[str, Method], *, n_bootstrap: int = 2000, seed: int = 0) -> list[Section]:
+    """Return everything that follows from saved results alone.
+
+    Parameters
+    ----------
+    methods
+        Name -> results; the first is the one reported, the others stand beside it, as do the controls in its table.
+    n_bootstrap, seed
+        Of intervals and p-values.
+    """
+    first = next(iter(methods.values()))
+    bootstrap = {"n_bootstrap": n_bootstrap, "seed": seed}
+    tables = {name: method.results for name, method in methods.items()}
+    every = tables | {
+        name: _of_ranks(first.results, ranks)
+        for name, ranks in first.results.control_ranks.items()
+        if name not in tables
+    }
+    found = [
+        _figures(every, **bootstrap),
+        _differences(every, **bootstrap),
+        Section(
+            title="Rank curves",
+            text="Fraction of answers among the first k, by spectrum.",
+            picture=figures_report.rank_curves(
+                {name: results.ranks for name, results in every.items()}, first.results.n_candidates
+            ),
+        ),
+        *_scores(methods),
+        *_confidence(tables, methods),
+        _lengths(tables, **bootstrap),
+        *_strata(next(iter(tables)), first.results, **bootstrap),
+    ]
+    return [section for section in found if section.rows or section.picture]
+
+
+def _of_ranks(results: QueryResults, ranks: Any) -> QueryResults:  # noqa: ANN401 - an array of ranks
+    unknown = np.full(len(results), np.nan)
+    return QueryResults(
+        queries=results.queries,
+        targets=results.targets,
+        ranks=ranks,
+        n_candidates=results.n_candidates,
+        target_scores=unknown,
+        best_scores=unknown,
+        best=("",) * len(results),
+    )
+
+
+def _figures(methods: Mapping[str, QueryResults], *, n_bootstrap: int, seed: int) -> Section:
+    values = {name: figures_of_merit(results, n_bootstrap=n_bootstrap, seed=seed) for name, results in methods.items()}
+    header = ("method", "queries", "molecules", "@1", "@5", "@20", "MRR = MAP", "mean rank", "@1 by molecule")
+    extra = [name for name in ("tanimoto", "mces") if any(name in found for found in values.values())]
+    rows = [
+        (
+            name,
+            f"{len(methods[name]):,}",
+            f"{methods[name].n_molecules:,}",
+            *(_percent(found[key]) for key in ("hit_rate@1", "hit_rate@5", "hit_rate@20", "mrr")),
+            f"{found['rank'].spectrum:.1f}",
+            f"{100 * found['hit_rate@1'].molecule:.1f}",
+            *(f"{found[key].spectrum:.2f}" if key in found else "" for key in extra),
+        )
+        for name, found in values.items()
+    ]
+    return Section(
+        title="Figures of merit",
+        text="In %, by spectrum unless said otherwise, with 95 % BCa intervals over molecules; ties count against the "
+        "answer, a missing answer is a miss. One candidate alone is right, so recall at k is the hit rate, "
+        "precision at k a "
+        "k-th of it. Tanimoto and MCES distance are those of the first candidate to the answer.",
+        header=(*header, *(f"{key} of first" for key in extra)),
+        rows=rows,
+        data={name: {key: _numbers(value) for key, value in found.items()} for name, found in values.items()},
+    )
+
+
+def _differences(methods: Mapping[str, QueryResults], *, n_bootstrap: int, seed: int) -> Section:
+    first = next(iter(methods))
+    found = compare(methods, against=first, n_bootstrap=n_bootstrap, seed=seed) if len(methods) > 1 else []
+    return Section(
+        title=f"Differences to {first}",
+        text="Hit rate at 1 of each method less that of the first, in points, on the queries of both. p by paired "
+        "bootstrap "
+        "over molecules, adjusted by Holm's method; * < 0.05, ** < 0.01, *** < 0.001. McNemar's test takes spectra for "
+        "independent.",
+        header=("method", "difference", "95 % interval", "p adjusted", "p McNemar", "queries"),
+        rows=[comparison_row(one, name=one.first) for one in found],
+        data=[
+            {"method": one.first, "difference": one.difference, "p_adjusted": _known(one.p_adjusted)} for one in found
+        ],
+    )
+
+
+def _scores(methods: Mapping[str, Method]) -> list[Section]:
+    scored = {name: method.scores for name, method in methods.items() if method.scores is not None}
+    curves: dict[str, PairCurve] = {
+        name: pair_curve(scores.scores, scores.is_target)
+        for name, scores in scored.items()
+        if 0 < int(scores.is_target.sum()) < scores.scores.size
+    }
+    if not curves:
+        return []
+    rows = [
+        (
+            name,
+            f"{curve.auroc:.3f}",
+            f"{curve.average_precision:.3f}",
+            f"{curve.prevalence:.3f}",
+            f"{curve.n_unscored:,}",
+        )
+        for name, curve in curves.items()
+    ]
+    return [
+        Section(
+            title="Scores of answers and of other candidates",
+            text="Over all queries together. A score that means the same in every query tells the two apart here, too.",
+            picture=figures_report.score_distributions({name: scored[name] for name in curves}),
+        ),
+        Section(
+            title="Pair scores",
+            text="Each pair of a spectrum and a candidate, right or wrong, over all queries together; by chance "
+            "average "
+            "precision is the prevalence.",
+            header=("method", "AUROC", "average precision", "prevalence", "pairs without score"),
+            rows=rows,
+            picture=figures_report.pair_curves(curves),
+            data={
+                name: {
+                    "auroc": curve.auroc,
+                    "average_precision": curve.average_precision,
+                    "prevalence": curve.prevalence,
+                }
+                for name, curve in curves.items()
+            },
+        ),
+    ]
+
+
+def _confidence(tables: Mapping[str, QueryResults], methods: Mapping[str, Method]) -> list[Section]:
+    stated = {name: results for name, results in tables.items() if not np.isnan(results.number("probability")).all()}
+    if not stated:
+        return []
+    data = {name: _trust(results, methods[name].scores) for name, results in stated.items()}
+    return [
+        Section(
+            title="Confidence",
+            text="Left: stated probability of the first candidate against how often it is right, points as large as "
+            "their "
+            "bins. Right: what is wrong if only the surest are answered. Probabilities presuppose that the answer "
+            "is in the "
+            "list; the last column is how well the best score tells lists with their answer from the same without it.",
+            header=(
+                "method",
+                "queries",
+                "calibration error",
+                "area under risk-coverage",
+                "AUROC answer present / absent",
+            ),
+            rows=[
+                (
+                    name,
+                    f"{found['queries']:,}",
+                    f"{found['calibration_error']:.3f}",
+                    f"{found['risk_coverage_area']:.3f}",
+                    "" if found["absent_auroc"] is None else f"{found['absent_auroc']:.3f}",
+                )
+                for name, found in data.items()
+            ],
+            picture=figures_report.confidence(stated),
+            data=data,
+        )
+    ]
+
+
+def _trust(results: QueryResults, scores: CandidateScores | None) -> dict[str, Any]:
+    probability, right = results.number("probability"), hits(1, results.ranks)
+    known = ~np.isnan(probability)
+    top = None if scores is None else take_out_answers(scores.per_query, scores.positions)
+    return {
+        "queries": int(known.sum()),
+        "calibration_error": expected_calibration_error(probability[known], right[known]),
+        "risk_coverage_area": risk_coverage(probability[known], right[known]).area,
+        "absent_auroc": None if top is None else _known(auroc_of(top.present, top.absent)),
+    }
+
+
+def _lengths(tables: Mapping[str, QueryResults], *, n_bootstrap: int, seed: int) -> Section:
+    found = {
+        name: by_list_length(results, n_bootstrap=n_bootstrap, seed=seed)
+        for name, results in tables.items()
+        if tuple(results.n_candidates) == tuple(next(iter(tables.values())).n_candidates)
+    }
+    header, rows = length_table(found[next(iter(found))])
+    effects = {name: length_effect(tables[name]) for name in found}
+    slopes = "; ".join(
+        f"{name} {effect.slope:+.2f} (standard error {effect.standard_error:.2f})"
+        for name, effect in effects.items()
+        if effect is not None
+    )
+    return Section(
+        title="List length",
+        text="Longer lists are harder for every method; chance is what random scores reach in the same lists. The "
+        "table is "
+        "that of the first method."
+        + (f" Change of the log odds of a hit for each doubling of the list: {slopes}." * bool(slopes)),
+        header=header,
+        rows=rows,
+        picture=figures_report.list_lengths(found),
+    )
+
+
+def _strata(name: str, results: QueryResults, *, n_bootstrap: int, seed: int) -> list[Section]:
+    found = {
+        column: by_stratum(results, column, n_bootstrap=n_bootstrap, seed=seed)
+        for column in COLUMNS
+        if any(results.text(column))
+    }
+    if not found:
+        return []
+    drawn = {column: found[column] for column in _DRAWN_STRATA if column in found}
+    header = ("column", *stratum_table([])[0])
+    rows = [(column, *row) for column, strata in found.items() for row in stratum_table(strata)[1]]
+    return [
+        Section(
+            title=f"Strata of {name}",
+            text="Hit rate at 1 of queries that have something in common; hollow points are of fewer than 20 "
+            "molecules.",
+            header=header,
+            rows=rows,
+            picture=figures_report.strata(drawn) if drawn else "",
+        )
+    ]
+
+
+def _percent(value: MetricValue) -> str:
+    shown = f"{100 * value.spectrum:.1f}"
+    return shown if math.isnan(value.low) else f"{shown} ({100 * value.low:.1f} to {100 * value.high:.1f})"
+
+
+def _numbers(value: MetricValue) -> dict[str, float | None]:
+    fields = ("spectrum", "low", "high", "molecule", "molecule_low", "molecule_high")
+    return {name: _known(getattr(value, name)) for name in fields}
+
+
+def _known(number: float) -> float | None:
+    return float(number) if math.isfinite(number) else None

@@ -1,0 +1,150 @@
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from diptych.errors import EvaluationError
+from diptych.evaluation import figures, projection
+from diptych.evaluation.answers import Answers
+from diptych.evaluation.evaluation import Evaluation
+from diptych.evaluation.report_files import (
+    ladder_section,
+    map_section,
+    read_method,
+    robustness_section,
+    write_report,
+)
+from diptych.evaluation.report_sections import Method, result_sections
+from diptych.evaluation.results import QueryResults
+from diptych.evaluation.results_scores import CandidateScores
+
+
+def method(ranks: list[float], *, n_candidates: int = 4) -> Method:
+    n = len(ranks)
+    scores = np.tile(np.linspace(1, 0, n_candidates, dtype=np.float32), n)
+    positions = np.array([int(rank) - 1 if math.isfinite(rank) else -1 for rank in ranks])
+    results = QueryResults(
+        queries=tuple(f"q{i}" for i in range(n)),
+        targets=tuple(f"M{i // 2}" for i in range(n)),
+        ranks=np.array(ranks, dtype=float),
+        n_candidates=np.full(n, n_candidates),
+        target_scores=np.zeros(n),
+        best_scores=np.ones(n),
+        best=("X",) * n,
+        numbers={"probability": np.linspace(0.1, 1, n), "tanimoto": np.full(n, 0.5)},
+        control_ranks={"random": np.full(n, 4.0)},
+        metadata={"adduct": ("[M+H]+",) * n, "n_peaks": tuple(str(i) for i in range(n))},
+    )
+    candidates = CandidateScores(
+        queries=results.queries,
+        offsets=np.arange(n + 1) * n_candidates,
+        scores=scores,
+        first_blocks=("B",) * scores.size,
+        target_positions=positions,
+    )
+    return Method(results=results, scores=candidates)
+
+
+def report(path: Path, ranks: list[float], *, name: str = "mine") -> Path:
+    found = method(ranks)
+    answers = Answers(
+        ranker=name,
+        ranks=found.results.ranks,
+        target_scores=found.results.target_scores,
+        best_scores=found.results.best_scores,
+        best=found.results.best,
+    )
+    Evaluation(
+        queries=found.results.queries,
+        targets=found.results.targets,
+        list_lengths=found.results.n_candidates,
+        answers=answers,
+        provenance={},
+        n_bootstrap=20,
+        details=found.results,
+        candidate_scores=found.scores,
+    ).save(path)
+    return path
+
+
+def test_a_page_of_saved_results_is_whole_and_needs_nothing_else(tmp_path: Path):
+    sections = result_sections({"mine": method([1, 1, 2, 1]), "other": method([2, 2, 2, math.inf])}, n_bootstrap=50)
+    write_report("Title <&>", sections, tmp_path / "page.html")
+    html = (tmp_path / "page.html").read_text()
+    assert "Title &lt;&amp;&gt;" in html
+    assert html.count('class="figure"') == 6
+    assert "src=" not in html
+    assert 'href="http' not in html
+    content = json.loads((tmp_path / "page.json").read_text())
+    figures_of = {section["title"]: section for section in content["sections"]}
+    assert figures_of["Figures of merit"]["data"]["mine"]["hit_rate@1"]["spectrum"] == 0.75
+    assert [row[0] for row in figures_of["Differences to mine"]["rows"]] == ["other", "random"]
+    assert "| mine | 4 | 2 | 75.0" in (tmp_path / "page.md").read_text()
+
+
+def test_what_is_not_saved_is_left_out():
+    bare = method([1, 2])
+    plain = Method(results=QueryResults(**{**vars(bare.results), "numbers": {}, "metadata": {}, "control_ranks": {}}))
+    titles = [section.title for section in result_sections({"mine": plain}, n_bootstrap=20)]
+    assert titles == ["Figures of merit", "Rank curves", "List length"]
+
+
+def test_a_report_is_read_with_its_scores_and_a_table_by_its_name(tmp_path: Path):
+    name, found = read_method(report(tmp_path / "r.json", [1, 2]))
+    assert name == "mine"
+    assert found.scores is not None
+    name, found = read_method(tmp_path / "r.ranks.tsv")
+    assert (name, found.scores) == ("r", None)
+
+
+def test_names_inside_pictures_do_not_clash():
+    with figures.drawing() as (figure, axes):
+        axes.plot([0, 1], [0, 1])
+        first, second = figures.svg(figure, "one"), figures.svg(figure, "two")
+    assert 'id="one-' in first
+    assert "one-" not in second
+
+
+def test_robustness_and_ladder_are_drawn(tmp_path: Path):
+    row = {"ranker": "a", "strength": 0.0, "metrics": {"hit_rate@1": {"spectrum": 0.5}}}
+    rows = [{**row, "perturbation": "none"}, {**row, "perturbation": "noise_peaks", "strength": 1.0}]
+    (tmp_path / "r.json").write_text(json.dumps({"rows": rows}))
+    assert "<svg" in robustness_section(tmp_path / "r.json").picture
+    splits = {"easy": [report(tmp_path / "a.json", [1, 1])], "hard": [report(tmp_path / "b.json", [1, 2, 3, 4])]}
+    ladder = ladder_section(splits)
+    assert [row[:3] for row in ladder.rows] == [("easy", "mine", "100.0"), ("hard", "mine", "25.0")]
+
+
+def test_a_file_without_rows_is_no_robustness(tmp_path: Path):
+    (tmp_path / "r.json").write_text("{}")
+    with pytest.raises(EvaluationError, match="no rows with ranker, perturbation, strength and metrics"):
+        robustness_section(tmp_path / "r.json")
+    with pytest.raises(EvaluationError, match="cannot be read"):
+        robustness_section(tmp_path / "none.json")
+
+
+def test_a_map_is_drawn_of_points_with_labels():
+    places = {"t-SNE": projection.tsne(np.random.default_rng(0).normal(size=(12, 4)))}
+    assert places["t-SNE"].shape == (12, 2)
+    assert "<svg" in map_section("Map", places, {"instrument": ["FT", "TOF"] * 6}).picture
+
+
+def test_few_vectors_make_no_map():
+    with pytest.raises(EvaluationError, match="a map of 2 vectors; expected at least five"):
+        projection.umap(np.zeros((2, 3)))
+
+
+@pytest.mark.parametrize(
+    ("package", "call", "message"),
+    [
+        ("matplotlib", lambda: figures.drawing().__enter__(), "pictures need the package matplotlib"),
+        ("umap", lambda: projection.umap(np.eye(6)), "needs the package umap-learn"),
+        ("sklearn.manifold", lambda: projection.tsne(np.eye(6)), "needs the package scikit-learn"),
+    ],
+)
+def test_a_package_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, package: str, call, message: str):
+    monkeypatch.setitem(__import__("sys").modules, package, None)
+    with pytest.raises(EvaluationError, match=message):
+        call()
