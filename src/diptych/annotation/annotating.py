@@ -76,21 +76,35 @@ def annotate(
     ReadError
         While iterating: the file cannot be read, or not to its end; what was read before is answered first.
     """
-    if not (ppm > 0 and np.isfinite(ppm) and top > 0 and batch_size > 0):
-        raise ConfigError(f"ppm={ppm}, top={top}, batch_size={batch_size}; expected positive numbers")
-    if rerank < 0:
-        raise ConfigError(f"rerank={rerank}; expected the number of candidates to look at again, or 0")
+    _check_numbers(ppm=ppm, top=top, batch_size=batch_size, rerank=rerank)
     embedding = _embedding(model, library)
-    second_look = SecondLook.of(embedding, recall=rerank)
-    calibration = calibration_of(embedding, rerank=rerank)
     job = _Job(
         asking=Asking(ppm=ppm, adducts=parse_adducts(adducts)),
-        search=CandidateSearch(library=library, calibration=calibration, ppm=ppm, top=top, second_look=second_look),
+        search=_search(embedding, library, ppm=ppm, top=top, rerank=rerank),
         embedding=embedding,
         batch_size=batch_size,
         source=Path(spectra).name if isinstance(spectra, (str, Path)) else "",
     )
     return job.merged_answers(_records(spectra), merge_by.lower()) if merge_by else job.answers(_records(spectra))
+
+
+def _search(
+    embedding: JointEmbedding, library: StructureLibrary, *, ppm: float, top: int, rerank: int
+) -> CandidateSearch:
+    return CandidateSearch(
+        library=library,
+        calibration=calibration_of(embedding, rerank=rerank),
+        ppm=ppm,
+        top=top,
+        second_look=SecondLook.of(embedding, recall=rerank),
+    )
+
+
+def _check_numbers(*, ppm: float, top: int, batch_size: int, rerank: int) -> None:
+    if not (ppm > 0 and np.isfinite(ppm) and top > 0 and batch_size > 0):
+        raise ConfigError(f"ppm={ppm}, top={top}, batch_size={batch_size}; expected positive numbers")
+    if rerank < 0:
+        raise ConfigError(f"rerank={rerank}; expected the number of candidates to look at again, or 0")
 
 
 def parse_adducts(adducts: Sequence[Adduct | str] | None) -> tuple[Adduct, ...] | None:
