@@ -54,8 +54,7 @@ def annotate(
     merge_by
         Metadata key, as ``"feature_id"``: spectra that share its value are answered together, when all have been read.
     rerank
-        So many candidates, the first by the cosine of vectors, are looked at again, by how well their fragments explain
-        the peaks: slower by far, and better. 0 for none.
+        So many candidates, the first by cosine, are looked at again by their fragments: slower, and better; 0 for none.
     batch_size
         Number of spectra embedded at once; memory grows with it, not with the number of spectra.
 
@@ -67,8 +66,7 @@ def annotate(
     Raises
     ------
     ConfigError
-        ``ppm``, ``top`` or ``batch_size`` is not positive, ``rerank`` is negative or asked of a model that cannot, or
-        ``adducts`` is empty.
+        A number is not positive, ``rerank`` is asked of a model that cannot, or ``adducts`` is empty.
     AdductError
         An adduct of ``adducts`` cannot be parsed.
     ForeignModelError
