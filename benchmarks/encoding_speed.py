@@ -178,9 +178,8 @@ def as_markdown(report: dict[str, Any]) -> str:
     ]
     for row in report["spectrum_towers"]:
         fast = f"{row['auto']:,.0f}" if row["largest_distance"] else "float32 always"
-        lines.append(
-            f"| `{row['tower']}` | {row['parameters']:,} | {row['float32']:,.0f} | {fast} | {row['largest_distance']:g} |"
-        )
+        numbers = f"{row['parameters']:,} | {row['float32']:,.0f} | {fast} | {row['largest_distance']:g}"
+        lines.append(f"| `{row['tower']}` | {numbers} |")
     lines += [
         "",
         'bfloat16 is used where asked for (`encode_spectra(..., precision="auto")`), by towers whose peaks are tokens.',

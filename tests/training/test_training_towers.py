@@ -14,6 +14,8 @@ SMALL = {
     "binned-jestr": {},
     "binned-cnn": {"bins_per_da": 2, "channels": [8, 16], "hidden_dim": 32},
     "peak-transformer": {"hidden_dim": 32, "n_layers": 2, "n_heads": 4, "n_waves": 24, "n_difference_waves": 8},
+    "formula-transformer": {"hidden_dim": 32, "n_layers": 1, "n_heads": 4, "n_waves": 24, "formula": "given"},
+    "peak-graph": {"hidden_dim": 32, "n_layers": 2, "n_waves": 24},
     "multi-scale": {"fine_width": 256, "bin_dim": 16, "hidden_dim": 32},
 }
 
