@@ -66,5 +66,5 @@ def test_a_preset_trains_on_data_that_a_file_names(preset: str, amides: Path, tm
     assert 0 < epoch["train_loss"] < 200
     model = JointEmbedding.load(result.model)
     assert model.config["spectrum"]["name"] == config.model.spectrum["name"]
-    assert ("reranking" in model.metadata) == (preset == "late-interaction")
+    assert ("reranking" in model.metadata) == bool(config.validation.rerank)
     assert bool(result.metrics) == (preset != "specembedding")
