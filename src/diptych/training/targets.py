@@ -121,4 +121,5 @@ def binned_spectra(spectra: Sequence[Spectrum], *, n_bins: int = N_BINS) -> NDAr
         inside = (bins >= 0) & (bins < n_bins)
         binned[row] = np.bincount(bins[inside], weights=spectrum.intensity[inside], minlength=n_bins)
     fullest = np.maximum(binned.max(axis=1, keepdims=True, initial=0.0), np.finfo(np.float32).tiny)
-    return np.sqrt(binned / fullest).astype(np.float32)
+    roots: NDArray[np.float32] = np.sqrt(binned / fullest).astype(np.float32)
+    return roots

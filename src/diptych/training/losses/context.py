@@ -78,11 +78,11 @@ class LossContext:
 
     def blocks(self) -> list[ContrastiveBatch]:
         """Return the same for each block of the vectors by itself."""
-        whole, sizes = self._everywhere, self.spectra.block_sizes
+        whole, sizes = self._everywhere, list(self.spectra.block_sizes)
         parts = zip(
-            whole.spectra.split(sizes, dim=1),
-            whole.structures.split(sizes, dim=1),
-            whole.negatives.split(sizes, dim=1),
+            torch.split(whole.spectra, sizes, dim=1),
+            torch.split(whole.structures, sizes, dim=1),
+            torch.split(whole.negatives, sizes, dim=1),
             strict=True,
         )
         return [_unit(replace(whole, spectra=x, structures=y, negatives=h)) for x, y, h in parts]

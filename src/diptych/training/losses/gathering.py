@@ -66,4 +66,4 @@ class _Gather(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:  # noqa: ANN401
         total = gradients[0].contiguous().clone()
         distributed.all_reduce(total)
-        return total.split(ctx.counts)[process_index()]
+        return torch.split(total, ctx.counts)[process_index()]

@@ -52,7 +52,7 @@ class LateInteraction(LossTerm):
         target, replicates = context.vectors.target, context.vectors.replicates
         scores = late_interaction(peaks, peak_mask, atoms, atom_mask) / temperature
         logits = [scores]
-        if self.hard_negatives and sum(counts_everywhere(len(batch.owner), device=batch.owner.device)):
+        if self.hard_negatives and any(counts_everywhere(len(batch.owner), device=batch.owner.device)):
             decoys, decoy_mask = _tokens_everywhere(context.structures, slice(n, None))
             owner = context.vectors.owner
             foreign = owner[None, :] != target[:, None]
@@ -72,14 +72,14 @@ def _of_own(
     n_spectra, n_negatives = (torch.bincount(owners, minlength=n).tolist() for owners in (target, owner))
     # Split once: taking each molecule's rows by itself would make the whole gradient anew for every molecule.
     parts = zip(
-        *(part[spectra].split(n_spectra) for part in (peaks, peak_mask)),
-        *(part[negatives].split(n_negatives) for part in (atoms, atom_mask)),
+        *(torch.split(part[spectra], n_spectra) for part in (peaks, peak_mask)),
+        *(torch.split(part[negatives], n_negatives) for part in (atoms, atom_mask)),
         strict=True,
     )
     found = [late_interaction(*part).flatten() for part in parts if len(part[0]) and len(part[2])]
     places = [
         torch.cartesian_prod(rows, columns)
-        for rows, columns in zip(spectra.split(n_spectra), negatives.split(n_negatives), strict=True)
+        for rows, columns in zip(torch.split(spectra, n_spectra), torch.split(negatives, n_negatives), strict=True)
     ]
     rows, columns = torch.cat(places).T
     return peaks.new_zeros(len(target), len(owner)).index_put((rows, columns), torch.cat(found))

@@ -45,4 +45,5 @@ class VarianceCovariance(LossTerm):
         variance = covariance.diagonal()
         hinge = torch.relu(self.gamma - (variance + 1e-4).sqrt()).mean()
         between = (covariance.square().sum() - variance.square().sum()) / dim
-        return self.variance_weight * hinge + self.covariance_weight * between
+        total: Tensor = self.variance_weight * hinge + self.covariance_weight * between
+        return total
