@@ -50,7 +50,7 @@ def annotate(
     top
         Number of candidates kept per answer.
     adducts
-        Assumed for spectra that do not state theirs; None for the likely ones of their polarity.
+        Assumed for spectra that state none; None for the likely ones of their polarity.
     merge_by
         Metadata key, as ``"feature_id"``: spectra that share its value are answered together, when all have been read.
     rerank
@@ -67,10 +67,8 @@ def annotate(
     ------
     ConfigError
         A number is not positive, ``rerank`` is asked of a model that cannot, or ``adducts`` is empty.
-    AdductError
-        An adduct of ``adducts`` cannot be parsed.
-    ForeignModelError
-        The library was embedded by another model.
+    AdductError, ForeignModelError
+        An adduct cannot be parsed; the library was embedded by another model.
     ReadError
         While iterating: the file cannot be read, or not to its end; what was read before is answered first.
     """
