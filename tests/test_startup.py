@@ -51,6 +51,7 @@ def test_spectra_alone_need_neither_chemistry_nor_matchms():
         ["evaluate", "--help"],
         ["library", "--help"],
         ["presets", "list"],
+        ["pretrain", "graph", "--help"],
         ["pretrain", "smiles", "--help"],
         ["train", "--help"],
     ],

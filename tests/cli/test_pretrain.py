@@ -33,3 +33,23 @@ def test_an_unknown_way_of_masking_is_one_line(tmp_path: Path):
     answer = diptych("pretrain", "smiles", tmp_path / "t.tsv", "-o", tmp_path / "clm", "--mask", "atoms")
     assert answer.returncode == 1
     assert answer.stderr == "diptych: mask is 'atoms'; expected 'tokens' or 'substructures'\n"
+
+
+def test_graph_layers_are_pretrained_and_a_tower_takes_them(tmp_path: Path):
+    rings = ["c1ccccc1", "C1CCCCC1", "C1CC1", "C1CCC1", "C1CCCC1", "C1CCCCCC1", "c1ccc2ccccc2c1", "C1CC2CC2C1"]
+    (tmp_path / "table.tsv").write_text("\n".join(["smiles", *(f"OC(=O){ring}" for ring in rings)]))
+    options = ["--hidden-dim", 8, "--layers", 1, "--held-out", 0.4, "--epochs", 1]
+    words = ["pretrain", "graph", tmp_path / "table.tsv", "-o", tmp_path / "gin", *options]
+    answer = diptych(*words)
+    assert answer.returncode == 0, answer.stderr
+    assert json.loads(answer.stdout)["majority_element"] == "C"
+    assert (tmp_path / "gin" / "weights.safetensors").is_file()
+    again = diptych(*words)
+    assert (again.returncode, again.stderr.count("\n")) == (1, 1)
+    assert "holds pretrained layers already" in again.stderr
+
+
+def test_an_unknown_graph_tower_is_one_line(tmp_path: Path):
+    answer = diptych("pretrain", "graph", tmp_path / "t.tsv", "-o", tmp_path / "gnn", "--tower", "gnn")
+    assert answer.returncode == 1
+    assert answer.stderr == "diptych: unknown graph tower 'gnn'; expected one of gcn, gin, gat, graphsage\n"

@@ -82,6 +82,61 @@ def smiles_command(
     typer.echo(json.dumps(metrics, indent=2))
 
 
+@app.command("graph")
+def graph_command(
+    structures: Annotated[Path, typer.Argument(help="TSV or CSV with the column smiles; may be compressed.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write the layers to.")],
+    tower: Annotated[str, typer.Option(help="Whose layers: gcn, gin, gat or graphsage.")] = "gin",
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the structures.")] = 5,
+    limit: Annotated[int, typer.Option(min=0, help="Learn from so many structures, drawn by the seed; 0: all.")] = 0,
+    exclude: Annotated[
+        Path | None, typer.Option(help="Text file with one first block a line: molecules to leave out.")
+    ] = None,
+    held_out: Annotated[float, typer.Option(help="Share of the scaffolds held out to measure on.")] = 0.02,
+    hidden_dim: Annotated[int, typer.Option(min=1, help="Length of an atom's vector; not for gcn.")] = 256,
+    layers: Annotated[int, typer.Option(min=1, help="Layers; not for gcn.")] = 4,
+    heads: Annotated[int, typer.Option(min=1, help="Heads of the attention of gat.")] = 4,
+    mask_share: Annotated[float, typer.Option(help="Share of the atoms hidden.")] = 0.15,
+    batch_size: Annotated[int, typer.Option(min=2, help="Molecules in a batch.")] = 256,
+    learning_rate: Annotated[float, typer.Option(help="Of AdamW, at its highest.")] = 1e-3,
+    seed: Annotated[int, typer.Option(min=0, help="Everything random follows from it.")] = 1,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder.")] = False,
+) -> None:
+    """Pretrain the layers of a graph tower on the elements of hidden atoms."""
+    import json
+
+    from diptych.errors import TrainingError
+
+    try:
+        from diptych.training.pretraining.graph import GraphPretraining, pretrain_graph
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package not in _EXTRA:
+            raise
+        raise TrainingError(f"pretraining needs the package {package}: pip install 'diptych[train]'") from error
+    from diptych.training.corpus import read_first_blocks
+
+    settings = GraphPretraining(
+        tower=tower,
+        hidden_dim=hidden_dim,
+        n_layers=layers,
+        n_heads=heads,
+        mask_share=mask_share,
+        epochs=epochs,
+        limit=limit,
+        held_out=held_out,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        seed=seed,
+    )
+    excluded = frozenset(read_first_blocks(str(exclude or "")))
+    with _StepBar() as bar:
+        metrics = pretrain_graph(
+            structures, output, settings, exclude=excluded, resume=resume, report=bar.say, on_step=bar.step
+        )
+    typer.echo(json.dumps(metrics["held_out_scaffolds"], indent=2))
+
+
 class _StepBar:
     """A progress bar for people; nothing where no terminal is."""
 

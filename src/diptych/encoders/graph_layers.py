@@ -41,7 +41,8 @@ class AtomNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the normalised vectors, (n_atoms, dim)."""
-        return functional.batch_norm(x, self.mean, self.variance, self.weight, self.bias, training=self.training)
+        is_measured = self.training and len(x) > 1  # one atom has no variance
+        return functional.batch_norm(x, self.mean, self.variance, self.weight, self.bias, training=is_measured)
 
 
 class JestrLayers(nn.Module):
@@ -156,6 +157,17 @@ class ResidualLayers(nn.Module):
 
 
 GraphLayers = JestrLayers | ResidualLayers
+TOWERS: Final = ("gcn", "gin", "gat", "graphsage")
+
+
+def graph_layers(
+    tower: str, *, hidden_dim: int = 256, n_layers: int = 4, n_heads: int = 4, dropout: float = 0.1
+) -> GraphLayers:
+    """Return new layers of a tower, one of `TOWERS`; those of ``gcn`` are JESTR's, whatever else is given."""
+    if tower == "gcn":
+        return JestrLayers(channels=(64, 128, 256), dropout=dropout, adjacency="sum")
+    heads = n_heads if tower == "gat" else 1
+    return ResidualLayers(tower, hidden_dim=hidden_dim, n_layers=n_layers, n_heads=heads, dropout=dropout)
 
 
 def geometric_layers() -> ModuleType:

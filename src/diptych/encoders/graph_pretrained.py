@@ -14,10 +14,10 @@ from torch import Tensor
 
 from diptych.encoders.graph_layers import GraphLayers
 from diptych.errors import ConfigError
-from diptych.files import replacing_folder
+from diptych.files import replacing
 
 FORMAT_VERSION = 1
-_DESCRIPTION, _WEIGHTS = "tower.json", "weights.safetensors"
+DESCRIPTION, _WEIGHTS = "tower.json", "weights.safetensors"
 
 
 def save_pretrained(layers: GraphLayers, folder: Path, *, tower: str, report: Mapping[str, Any]) -> None:
@@ -28,7 +28,7 @@ def save_pretrained(layers: GraphLayers, folder: Path, *, tower: str, report: Ma
     layers
         What was trained.
     folder
-        Replaced as a whole.
+        Made if need be; what else lies in it stays.
     tower
         Name of the tower whose layers they are.
     report
@@ -46,9 +46,10 @@ def save_pretrained(layers: GraphLayers, folder: Path, *, tower: str, report: Ma
         "report": dict(report),
     }
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in layers.state_dict().items()}
-    with replacing_folder(folder) as temporary:
-        (temporary / _DESCRIPTION).write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
-        save_file(tensors, temporary / _WEIGHTS)
+    with replacing(folder / _WEIGHTS) as temporary:
+        save_file(tensors, temporary)
+    with replacing(folder / DESCRIPTION) as temporary:
+        temporary.write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
 
 
 def start_from(layers: GraphLayers, folder: Path, *, tower: str) -> None:
@@ -72,15 +73,13 @@ def start_from(layers: GraphLayers, folder: Path, *, tower: str) -> None:
 
 def _described(folder: Path, place: str) -> dict[str, Any]:
     try:
-        description = json.loads((folder / _DESCRIPTION).read_text(encoding="utf-8"))
+        description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise ConfigError(f"{place}: no {_DESCRIPTION} there; expected a folder of `diptych pretrain graph`") from error
+        raise ConfigError(f"{place}: no {DESCRIPTION} there; expected a folder of `diptych pretrain graph`") from error
     except (OSError, ValueError) as error:
-        raise ConfigError(f"{place}: {_DESCRIPTION} is damaged: {error}") from error
+        raise ConfigError(f"{place}: {DESCRIPTION} is damaged: {error}") from error
     if not isinstance(description, dict) or not {"format_version", "tower", "settings"} <= description.keys():
-        raise ConfigError(
-            f"{place}: {_DESCRIPTION} describes no graph layers; expected format_version, tower, settings"
-        )
+        raise ConfigError(f"{place}: {DESCRIPTION} describes no graph layers; expected format_version, tower, settings")
     if description["format_version"] != FORMAT_VERSION:
         raise ConfigError(f"{place}: format version {description['format_version']}; expected {FORMAT_VERSION}")
     return description
