@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7
 """Okabe and Ito's palette, in the order in which methods get them; black last."""
 
 GREY = "#8C8C8C"
-_STYLE: Mapping[str, Any] = {
+_STYLE: Any = {
     "font.size": 9,
     "axes.titlesize": 10,
     "axes.labelsize": 9,
@@ -84,7 +84,7 @@ def panels(
         raise EvaluationError("pictures need the package matplotlib: pip install 'diptych[report]'") from error
     beside = min(n, columns)
     rows = -(-n // beside)
-    with rc_context(dict(_STYLE)):
+    with rc_context(_STYLE):
         figure = Figure(figsize=(width * beside, height * rows), layout="constrained")
         FigureCanvasAgg(figure)
         every = figure.subplots(rows, beside, squeeze=False, sharey=share_y).ravel().tolist()

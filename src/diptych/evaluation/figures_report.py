@@ -64,7 +64,7 @@ def score_distributions(methods: Mapping[str, CandidateScores]) -> str:
     with panels(len(methods), columns=2, width=3.3, height=2.4) as (figure, every):
         for axes, (name, scores) in zip(every, methods.items(), strict=True):
             known = ~np.isnan(scores.scores)
-            edges = np.histogram_bin_edges(scores.scores[known], bins=60)
+            edges = np.histogram_bin_edges(scores.scores[known], bins=60).tolist()
             for mask, colour, label in (
                 (~scores.is_target, GREY, "other candidates"),
                 (scores.is_target, COLOURS[0], "answers"),
@@ -254,12 +254,11 @@ def maps(places: Mapping[str, NDArray[np.floating]], labels: Mapping[str, Sequen
             names, counts = np.unique(values, return_counts=True)
             common = names[np.argsort(-counts, kind="stable")][: len(COLOURS) - 2]
             rest = ~np.isin(values, common)
-            axes.scatter(*places[title][rest].T, s=4, color=GREY, linewidths=0, rasterized=True)
+            x, y = places[title].T
+            axes.scatter(x[rest], y[rest], s=4, color=GREY, linewidths=0, rasterized=True)
             for colour, name in enumerate(common):
                 own = values == name
-                axes.scatter(
-                    *places[title][own].T, s=4, color=colour_of(colour), linewidths=0, label=name, rasterized=True
-                )
+                axes.scatter(x[own], y[own], s=4, color=colour_of(colour), linewidths=0, label=name, rasterized=True)
             axes.set(xticks=[], yticks=[])
             axes.spines[:].set_visible(False)
             if number < len(places):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from rdkit import Chem
 from rdkit.Chem import rdDepictor
 from rdkit.Chem.Draw import rdMolDraw2D
@@ -28,7 +30,7 @@ def drawn(smiles: str, *, width: int = 260, height: int = 190) -> str:
     rdDepictor.SetPreferCoordGen(True)
     rdDepictor.Compute2DCoords(mol)
     drawing = rdMolDraw2D.MolDraw2DSVG(width, height)
-    options = drawing.drawOptions()
+    options: Any = drawing.drawOptions()
     options.useBWAtomPalette()
     options.clearBackground = False
     options.bondLineWidth = 1.2

@@ -124,9 +124,8 @@ class AblationPlan:
         overrides
             Lie on top of every cell, as nested values: ``{"training": {"epochs": 1}}``.
         """
-        levels = [(BASE, BASE, {})] + [
-            (axis, name, level) for axis, named in self.axes.items() for name, level in named.items() if level
-        ]
+        levels: list[tuple[str, str, Mapping[str, Any]]] = [(BASE, BASE, {})]
+        levels += [(axis, name, level) for axis, named in self.axes.items() for name, level in named.items() if level]
         for seed in self.seeds:
             for axis, name, level in levels:
                 changed = merged(_changed(self.base, level), overrides or {})
