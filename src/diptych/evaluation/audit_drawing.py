@@ -20,10 +20,14 @@ from diptych.molecules.explained import explained_peaks
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
+
     from diptych.evaluation.audit import Audit, HardCase
     from diptych.spectra.spectrum import Spectrum
 
 _LABELLED = 4
+_LEAST_LABELLED = 0.05
+_LABEL_WIDTH = 0.09
 
 HOW_TO_READ = (
     "Wrong by the widest margin of score, one per molecule. Upwards, the peaks that two cuts of the answer explain "
@@ -115,7 +119,7 @@ def mirror(spectrum: Spectrum, answer: str, other: str, *, name: str) -> str:
                 linewidth=1.4,
                 label=f"{label}: {100 * share:.0f} % of the intensity",
             )
-        for row in np.argsort(-relative, kind="stable")[:_LABELLED]:
+        for row in _labelled(spectrum.mz, relative):
             axes.annotate(
                 f"{spectrum.mz[row]:.4f}",
                 (spectrum.mz[row], relative[row]),
@@ -133,3 +137,15 @@ def mirror(spectrum: Spectrum, answer: str, other: str, *, name: str) -> str:
         axes.set_yticklabels(["1", "0.5", "0", "0.5", "1"])
         figure.legend(loc="outside upper right", ncols=3)
         return svg(figure, name)
+
+
+def _labelled(mz: NDArray[np.float64], relative: NDArray[np.float32]) -> list[int]:
+    """Return the highest peaks whose labels do not run into one another."""
+    apart = _LABEL_WIDTH * float(mz[-1])
+    chosen: list[int] = []
+    for row in np.argsort(-relative, kind="stable"):
+        if len(chosen) == _LABELLED or relative[row] < _LEAST_LABELLED:
+            break
+        if all(abs(mz[row] - mz[other]) > apart for other in chosen):
+            chosen.append(int(row))
+    return chosen
