@@ -168,8 +168,8 @@ def build_massspecgym(
     )
     if not known.spectra:
         raise EvaluationError(
-            f"{spectra}: none of {len(named)} spectra with a structure is of the folds {', '.join(asked)}; it has "
-            f"{', '.join(sorted(set(folds))) or 'none'}"
+            f"{spectra}: none of {len(named)} spectra that name their structure is of the folds {', '.join(asked)}; "
+            f"they are of {', '.join(sorted(set(folds))) or 'none'}, and {known.n_without_structure} name no structure"
         )
     lists = {kind: read_candidate_file(path) for kind, path in candidates.items()}
     return freeze(
