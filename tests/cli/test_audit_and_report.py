@@ -124,4 +124,5 @@ def test_wrong_arguments_are_named(evaluated: Path, monkeypatch, capsys, argumen
 
 def test_a_plan_that_is_missing_is_one_line(monkeypatch, capsys):
     assert run(monkeypatch, "ablate", "none.toml", "-o", "out") == 1
-    assert capsys.readouterr().err == "diptych: none.toml: cannot be read: No such file or directory; expected a TOML file\n"
+    reason = "No such file or directory; expected a TOML file"
+    assert capsys.readouterr().err == f"diptych: none.toml: cannot be read: {reason}\n"
