@@ -1,6 +1,6 @@
 import numpy as np
 
-from diptych.training.ragged import Ragged
+from diptych.training.ragged import Ragged, sorted_within
 
 
 def test_ragged_lists_come_back():
@@ -22,3 +22,13 @@ def test_lists_are_united_owner_by_owner():
     assert [united[i].tolist() for i in range(3)] == [[1, 2, 3], [], [9]]
     none = Ragged.from_lists([[], []])
     assert none.united(none).lengths.tolist() == [0, 0]
+
+
+def test_sorting_within_owners_is_that_by_both_keys_even_where_keys_are_nearly_or_quite_equal():
+    rng = np.random.default_rng(1)
+    owners = np.sort(rng.integers(0, 300, 5000))
+    keys = rng.random(5000)
+    nearly = keys.copy()
+    nearly[1::2] = nearly[::2] + 2.0**-52
+    for some in (keys, np.minimum(nearly, 1 - 2.0**-53), np.round(keys, 1) * 0.9, keys[:0]):
+        assert np.array_equal(sorted_within(some, owners[: len(some)]), np.lexsort((some, owners[: len(some)])))

@@ -9,6 +9,9 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+# Entries from which on rows are copied faster whole than entry by entry.
+_LONG_ROW = 150
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SparseFeatures:
@@ -48,15 +51,18 @@ class SparseFeatures:
 
     def take(self, rows: NDArray[np.int64]) -> Self:
         """Return the given rows, in the given order."""
-        starts, ends = self.indptr[rows], self.indptr[rows + 1]
-        # Rows copied whole take a third of the time of their entries gathered one by one.
-        parts = [slice(start, end) for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
-        return type(self)(
-            indptr=np.concatenate([[0], np.cumsum(ends - starts)]).astype(np.int64),
-            indices=np.concatenate([self.indices[:0], *(self.indices[part] for part in parts)]),
-            values=np.concatenate([self.values[:0], *(self.values[part] for part in parts)]),
-            width=self.width,
-        )
+        starts = self.indptr[rows]
+        lengths = self.indptr[rows + 1] - starts
+        indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        if indptr[-1] < _LONG_ROW * len(rows):
+            entries = np.arange(indptr[-1]) + np.repeat(starts - indptr[:-1], lengths)
+            indices, values = self.indices[entries], self.values[entries]
+        else:
+            ends = starts + lengths
+            parts = [slice(start, end) for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
+            indices = np.concatenate([self.indices[:0], *(self.indices[part] for part in parts)])
+            values = np.concatenate([self.values[:0], *(self.values[part] for part in parts)])
+        return type(self)(indptr=indptr, indices=indices, values=values, width=self.width)
 
     @classmethod
     def concatenate(cls, parts: Sequence[Self]) -> Self:

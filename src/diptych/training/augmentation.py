@@ -149,7 +149,8 @@ class Replicates:
     def others(self, row: int) -> NDArray[np.int64]:
         """Return the other spectra of a spectrum's group."""
         rows = self.spectra_of[int(self.group[row])]
-        return rows[rows != row]
+        others: NDArray[np.int64] = rows[rows != row]
+        return others
 
     def merged(
         self, spectra: Sequence[Spectrum], row: int, *, probability: float, rng: np.random.Generator

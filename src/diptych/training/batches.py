@@ -21,7 +21,7 @@ from diptych.training.targets import BINNED_SPECTRUM, StructureTargets, binned_s
 if TYPE_CHECKING:
     from diptych.encoders.fragment_matches import FragmentPairs
     from diptych.spectra.spectrum import Spectrum
-    from diptych.training.config import AugmentationConfig
+    from diptych.training.data_config import AugmentationConfig
     from diptych.training.fragments import FragmentSource
     from diptych.training.sampling import BatchPlan, EpochSampler
 

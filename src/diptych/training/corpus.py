@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from diptych.data.dataset import Dataset
     from diptych.molecules.structure import Structure
     from diptych.spectra.spectrum import Spectrum
-    from diptych.training.config import DataConfig
+    from diptych.training.data_config import DataConfig
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -88,8 +88,8 @@ def _with_replacement(
     total = np.concatenate([[0.0], np.cumsum(weights)])
     start, end = spectra_of.offsets[:-1, None], spectra_of.offsets[1:, None]
     sought = total[start] + rng.random((len(spectra_of), n)) * (total[end] - total[start])
-    places = np.searchsorted(total, sought, side="right") - 1
-    return np.clip(places, start, end - 1)
+    places: NDArray[np.int64] = np.clip(np.searchsorted(total, sought, side="right") - 1, start, end - 1)
+    return places
 
 
 def balancing_weights(classes: NDArray[np.generic]) -> NDArray[np.float64]:

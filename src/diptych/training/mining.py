@@ -78,8 +78,8 @@ class NegativeMiner(Callback):
                 at_most=self.nearest,
                 rng=np.random.default_rng([data.sampler.seed, done, _STREAM]),
             )
-        self.mined = trainer.strategy.broadcast(mined, src=0)
-        data.sampler = with_mined(data.sampler, self.mined)
+        shared = cast("Likeness", trainer.strategy.broadcast(mined, src=0))
+        self.mined, data.sampler = shared, with_mined(data.sampler, shared)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the mined lists."""

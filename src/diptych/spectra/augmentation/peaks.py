@@ -68,7 +68,8 @@ def add_noise_peaks(
 def _distance_to_nearest(spectrum: Spectrum, mz: NDArray[np.float64]) -> NDArray[np.float64]:
     bounded = np.concatenate([[-np.inf], spectrum.mz, [np.inf]])
     above = np.searchsorted(bounded, mz)
-    return np.minimum(mz - bounded[above - 1], bounded[above] - mz)
+    distance: NDArray[np.float64] = np.minimum(mz - bounded[above - 1], bounded[above] - mz)
+    return distance
 
 
 def crop_mz_range(spectrum: Spectrum, *, low: float, high: float) -> Spectrum:

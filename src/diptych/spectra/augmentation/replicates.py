@@ -52,4 +52,5 @@ def merge_replicates(spectrum: Spectrum, other: Spectrum, *, weight: float, merg
 
 
 def _relative(spectrum: Spectrum) -> NDArray[np.float32]:
-    return spectrum.intensity / spectrum.intensity.max(initial=np.finfo(np.float32).tiny)
+    relative: NDArray[np.float32] = spectrum.intensity / spectrum.intensity.max(initial=np.finfo(np.float32).tiny)
+    return relative
