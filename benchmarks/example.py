@@ -1,6 +1,6 @@
 """How often the right structure stands first for the shipped example; the model never saw its molecules.
 
-    python benchmarks/example.py
+python benchmarks/example.py
 """
 
 from __future__ import annotations

@@ -53,5 +53,7 @@ def test_a_pool_that_is_missing_or_too_small_is_named(tmp_path: Path):
     with pytest.raises(ReadError, match=r"none\.mgf"):
         read("/none.mgf")
     (tmp_path / "pool.mgf").write_text(MGF)
-    with pytest.raises(DatasetError, match=r"pool\.mgf: 2 spectra with peaks; expected at least sampling\.unlabelled = 3"):
+    with pytest.raises(
+        DatasetError, match=r"pool\.mgf: 2 spectra with peaks; expected at least sampling\.unlabelled = 3"
+    ):
         read(str(tmp_path / "pool.mgf"), wanted=3)
