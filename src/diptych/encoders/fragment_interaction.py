@@ -115,10 +115,9 @@ class FragmentInteraction(nn.Module):
         self.background = nn.Linear(_CONDITION_DIM, 1)
         nn.init.zeros_(self.background.weight)
         nn.init.constant_(self.background.bias, _BACKGROUND)
-        self.peak_weight = nn.Sequential(
-            nn.Linear(_CONDITION_DIM + 3, _WEIGHT_DIM), nn.GELU(), nn.Linear(_WEIGHT_DIM, 1)
-        )
-        nn.init.zeros_(self.peak_weight[2].weight)
+        look, weigh = nn.Linear(_CONDITION_DIM + 3, _WEIGHT_DIM), nn.Linear(_WEIGHT_DIM, 1)
+        nn.init.zeros_(weigh.weight)
+        self.peak_weight = nn.Sequential(look, nn.GELU(), weigh)
         self.log_scale = nn.Parameter(torch.tensor(math.log(100.0)))
 
     @property
@@ -203,8 +202,8 @@ class FragmentInteraction(nn.Module):
         size = self.size_output(functional.gelu(size + self.size_conditions(conditions)[spectrum]))
         polarity = (pairs.peaks.polarity.long() + 1)[spectrum]
         logits = cuts[pairs.first] + cuts[pairs.second] + self.kinds[pairs.kind, polarity] + size
-        logits = (logits + self.ways * pairs.n_ways.log()[:, None]).float()
-        return logits.masked_fill(~pairs.shifts[spectrum], -torch.inf)
+        logits = logits + self.ways * pairs.n_ways.log()[:, None]
+        return logits.float().masked_fill(~pairs.shifts[spectrum], -torch.inf)
 
     def _cuts(self, pairs: FragmentPairs, conditions: Tensor) -> Tensor:
         """Return g_s of every cut, and zero for none, (n_cuts + 1, N_SHIFTS)."""
