@@ -203,7 +203,8 @@ class FragmentInteraction(nn.Module):
         polarity = (pairs.peaks.polarity.long() + 1)[spectrum]
         logits = cuts[pairs.first] + cuts[pairs.second] + self.kinds[pairs.kind, polarity] + size
         logits = logits + self.ways * pairs.n_ways.log()[:, None]
-        return logits.float().masked_fill(~pairs.shifts[spectrum], -torch.inf)
+        possible: Tensor = logits.float().masked_fill(~pairs.shifts[spectrum], -torch.inf)
+        return possible
 
     def _cuts(self, pairs: FragmentPairs, conditions: Tensor) -> Tensor:
         """Return g_s of every cut, and zero for none, (n_cuts + 1, N_SHIFTS)."""
