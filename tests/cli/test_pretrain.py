@@ -4,6 +4,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from diptych.cli import pretrain
+from diptych.errors import TrainingError
+
 
 def diptych(*arguments: object) -> subprocess.CompletedProcess[str]:
     code = "from diptych.cli.main import run; run()"
@@ -53,3 +58,13 @@ def test_an_unknown_graph_tower_is_one_line(tmp_path: Path):
     answer = diptych("pretrain", "graph", tmp_path / "t.tsv", "-o", tmp_path / "gnn", "--tower", "gnn")
     assert answer.returncode == 1
     assert answer.stderr == "diptych: unknown graph tower 'gnn'; expected one of gcn, gin, gat, graphsage\n"
+
+
+def test_a_missing_package_is_named_with_what_installs_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setitem(sys.modules, "diptych.training.pretraining.graph", None)
+    monkeypatch.setattr("diptych.cli.pretrain._EXTRA", ("diptych",))
+    with pytest.raises(TrainingError, match=r"needs the package diptych: pip install 'diptych\[train\]'"):
+        pretrain.graph_command(tmp_path, tmp_path)
+    monkeypatch.setattr("diptych.cli.pretrain._EXTRA", ())
+    with pytest.raises(ModuleNotFoundError):
+        pretrain.graph_command(tmp_path, tmp_path)

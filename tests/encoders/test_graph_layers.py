@@ -156,7 +156,7 @@ def test_impossible_options_are_refused():
 
 
 def test_a_missing_package_is_named_with_what_installs_it(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setitem(sys.modules, "torch_geometric", None)
+    monkeypatch.setitem(sys.modules, "torch_geometric.nn", None)
     with pytest.raises(ConfigError, match=r"need the package torch_geometric: pip install 'diptych\[graphs\]'"):
         ResidualLayers("gin", hidden_dim=8, n_layers=1, dropout=0.1)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from types import ModuleType
 from typing import Any, Final, Literal, get_args
 
@@ -179,12 +180,11 @@ def geometric_layers() -> ModuleType:
         It is not installed.
     """
     try:
-        from torch_geometric import nn as layers
+        return import_module("torch_geometric.nn")
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != "torch_geometric":
             raise
         raise ConfigError("graph towers need the package torch_geometric: pip install 'diptych[graphs]'") from error
-    return layers
 
 
 def _gin(layers: ModuleType, dim: int, n_heads: int) -> nn.Module:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from diptych.molecules.graphs import GraphFeaturiser, MoleculeGraphs
 from diptych.molecules.parallel import standardise_rows
 from diptych.molecules.tables import StructureRow
 from diptych.training.pretraining.graph_run import GraphRun
+from diptych.training.pretraining.log import logged
 from diptych.training.pretraining.structure_rows import read_pretraining_rows
 
 
@@ -44,6 +44,11 @@ class GraphPretraining:
         Of AdamW, at its highest.
     seed
         Everything random follows from it.
+
+    Notes
+    -----
+    Atom masking of Hu et al., doi:10.48550/arXiv.1905.12265: -log softmax(W h_i + b)[element of atom i], averaged over
+    the atoms i hidden from the layers that make h.
     """
 
     tower: str = "gin"
@@ -113,28 +118,12 @@ def pretrain_graph(
         The folder holds another run, there is nothing to resume, or the loss is not finite.
     OutputError
         The folder cannot be written.
-
-    Notes
-    -----
-    Atom masking of Hu et al., doi:10.48550/arXiv.1905.12265: -log softmax(W h_i + b)[element of atom i], averaged over
-    the atoms i hidden from the layers that make h.
     """
     _check_folder(folder, resume=resume)
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "pretrain.log").open("a", encoding="utf-8") as log:
-
-        def say(line: str) -> None:
-            log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line}\n")
-            log.flush()
-            report(line)
-
+    with logged(folder, report) as say:
+        share, seed = settings.held_out, settings.seed
         rows = read_pretraining_rows(
-            structures,
-            exclude=exclude,
-            limit=settings.limit,
-            held_out=settings.held_out,
-            seed=settings.seed,
-            report=say,
+            structures, exclude=exclude, limit=settings.limit, held_out=share, seed=seed, report=say
         )
         say(f"{len(rows.train):,} structures to learn from, {len(rows.held_out):,} of held-out scaffolds")
         train, held_out = (_graphs(part, workers=workers) for part in (rows.train, rows.held_out))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
 from diptych.errors import TrainingError
+from diptych.training.pretraining.log import logged
 from diptych.training.pretraining.smiles_run import SmilesRun
 from diptych.training.pretraining.smiles_settings import SmilesPretraining
 from diptych.training.pretraining.structure_rows import read_pretraining_rows
@@ -53,14 +53,7 @@ def pretrain_smiles(
         The folder cannot be written.
     """
     _check_folder(folder, resume=resume)
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "pretrain.log").open("a", encoding="utf-8") as log:
-
-        def say(line: str) -> None:
-            log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line}\n")
-            log.flush()
-            report(line)
-
+    with logged(folder, report) as say:
         rows = read_pretraining_rows(
             structures,
             exclude=exclude,
