@@ -31,7 +31,7 @@ _LIBRARY = "Folder made by 'diptych library build'. [default: the shipped struct
 _MODEL = "Name or folder of a model. [default: the shipped one]"
 _PPM = "Half-width of the mass window, ppm of the precursor m/z."
 _ADDUCTS = "Adducts assumed where a spectrum states none, as '[M+H]+,[M+Na]+'. [default: the likely ones]"
-_RERANK = "Look again at so many of the first candidates, fragment by fragment: some 50 spectra/s, and better."
+_RERANK = "Look again at so many of the first candidates, fragment by fragment: slower, and better."
 _MERGE = "Answer the spectra that share this key together, as feature_id."
 
 
