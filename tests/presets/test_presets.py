@@ -18,6 +18,7 @@ def test_the_presets_that_the_documentation_promises_are_there():
         "fragment-interaction",
         "jestr",
         "late-interaction",
+        "library-search",
         "specembedding",
         "two-tower-cnn-gin",
         "two-tower-transformer-gat",
