@@ -17,7 +17,13 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from diptych.encoders import SPECTRUM_ENCODERS, STRUCTURE_ENCODERS, build_encoder
-from diptych.encoders.encoding import EncodingPrecision, encoding_batch_size, encoding_order, encoding_precision
+from diptych.encoders.encoding import (
+    EncodingPrecision,
+    encoding_batch_size,
+    encoding_order,
+    encoding_precision,
+    without_atom_vectors,
+)
 from diptych.encoders.fragment_interaction import build_interaction
 from diptych.encoders.ion_table import IonTable
 from diptych.encoders.model_folder import CONFIG_FILE, FORMAT_VERSION, model_folder, read_description
@@ -279,7 +285,10 @@ class JointEmbedding(nn.Module):
     @torch.no_grad()
     def encode_structure_features(self, features: Any, *, batch_size: int = 2048) -> NDArray[np.float32]:  # noqa: ANN401
         """Return one unit vector per row of features that ``structure_encoder.featuriser`` made."""
-        return self._encoded(self.structure_encoder, self._feature_batches(features, size=batch_size))
+        encoder = self.structure_encoder
+        size = encoding_batch_size(encoder, batch_size, device=self.device)
+        with without_atom_vectors(encoder):
+            return self._encoded(encoder, self._feature_batches(features, size=size))
 
     @torch.no_grad()
     def encode_structure_feature_tokens(self, features: Any, *, batch_size: int = 512) -> TokenVectors:  # noqa: ANN401

@@ -6,7 +6,7 @@ import torch
 from rdkit import Chem
 
 from diptych.embedding import JointEmbedding
-from diptych.encoders import STRUCTURE_ENCODERS, build_encoder
+from diptych.encoders import STRUCTURE_ENCODERS, build_encoder, encoding
 from diptych.encoders.graph_layers import ResidualLayers
 from diptych.encoders.graph_pretrained import save_pretrained
 from diptych.errors import ConfigError
@@ -96,6 +96,17 @@ def test_a_saved_model_gives_the_same_vectors(name: str, tmp_path: Path):
     np.testing.assert_allclose(
         again.encode_structures(structures()), embedding.encode_structures(structures()), atol=5e-3
     )
+
+
+def test_vectors_of_structures_are_made_without_those_of_atoms_few_at_a_time(monkeypatch: pytest.MonkeyPatch):
+    embedding = model("gin", ions=IONS)
+    tower, seen = embedding.structure_encoder, []
+    monkeypatch.setattr(encoding, "_CPU_BATCH", 2)
+    head = tower.head.forward
+    monkeypatch.setattr(tower.head, "forward", lambda x: seen.append(len(x)) or head(x))
+    embedding.encode_structures(structures())
+    assert seen == [2, 2, 1]
+    assert tower.atom_vectors
 
 
 def test_jestr_is_its_published_equations():

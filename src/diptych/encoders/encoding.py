@@ -1,4 +1,4 @@
-"""How many spectra are encoded fast: beside others of their length, and in coarse arithmetic where asked for."""
+"""How spectra and structures are encoded fast: few at a time where that helps, in coarse arithmetic if asked."""
 
 from __future__ import annotations
 
@@ -29,10 +29,22 @@ def encoding_order(encoder: nn.Module, spectra: Sequence[Spectrum]) -> NDArray[n
 
 
 def encoding_batch_size(encoder: nn.Module, wanted: int, *, device: torch.device) -> int:
-    """Return how many spectra to encode at a time: at most so many, fewer where a processor is faster so."""
-    if device.type == "cpu" and getattr(encoder, "peaks_are_tokens", False):
-        return min(wanted, _CPU_BATCH)
-    return wanted
+    """Return how many to encode at a time: at most so many, fewer where a processor is faster so."""
+    works_on_parts = getattr(encoder, "peaks_are_tokens", False) or getattr(encoder, "atoms_are_nodes", False)
+    return min(wanted, _CPU_BATCH) if device.type == "cpu" and works_on_parts else wanted
+
+
+@contextmanager
+def without_atom_vectors(encoder: nn.Module) -> Iterator[None]:
+    """Keep a tower that returns a vector of every atom beside that of the structure from making them, inside."""
+    makes_them = getattr(encoder, "atom_vectors", False)
+    if makes_them:
+        encoder.atom_vectors = False  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        if makes_them:
+            encoder.atom_vectors = True  # type: ignore[assignment]
 
 
 @contextmanager

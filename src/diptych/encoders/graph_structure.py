@@ -46,9 +46,17 @@ class GraphTower(nn.Module):
     pretrained
         Folder of ``diptych pretrain graph`` whose layers are the start; empty for none. It is read when a tower is
         made for training, and not needed by a saved model.
+
+    Attributes
+    ----------
+    tower
+        Its name in configurations.
+    atoms_are_nodes
+        Whether the work is done for every atom, so that a processor is faster with few molecules at a time.
     """
 
     tower: ClassVar[str]
+    atoms_are_nodes: ClassVar[bool] = True
 
     def __init__(
         self,
