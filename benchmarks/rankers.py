@@ -119,7 +119,7 @@ def to_markdown(evaluations: Sequence[Evaluation], measured: dict[str, Any]) -> 
             *table[:4],
             *ordered,
             "",
-            "Seconds are of training and asking together; one search serves a nearest neighbour and the 20 nearest, "
+            "Seconds are wall clock of training and asking together; one search serves a nearest neighbour and the 20 nearest, "
             "one network all three fingerprint rankers. "
             f"score_fusion and rank_fusion are of {', '.join(_FUSED)}. "
             f"formula_only and precursor_mass tie all candidates of one formula, and ties count against the target. "
