@@ -119,8 +119,8 @@ def to_markdown(evaluations: Sequence[Evaluation], measured: dict[str, Any]) -> 
             *table[:4],
             *ordered,
             "",
-            "Seconds are wall clock of training and asking together; one search serves a nearest neighbour and the 20 nearest, "
-            "one network all three fingerprint rankers. "
+            "Seconds are wall clock of training and asking together; one search serves a nearest neighbour and the 20 "
+            "nearest, one network all three fingerprint rankers. "
             f"score_fusion and rank_fusion are of {', '.join(_FUSED)}. "
             f"formula_only and precursor_mass tie all candidates of one formula, and ties count against the target. "
             f"Reference: {measured['reference_spectra']:,} training spectra. "
