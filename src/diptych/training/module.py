@@ -112,8 +112,9 @@ class ContrastiveModule(lightning.LightningModule):
         for group in self.trainer.optimizers[0].param_groups:
             group["lr"] = self.settings.learning_rate * factor * group["rate"]
 
-    def on_train_batch_end(self, outputs: Any, batch: TrainingBatch, batch_idx: int) -> None:  # noqa: ANN401
-        """Move the averaged weights."""
+    def optimizer_step(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - Lightning's signature
+        """Make a step and move the averaged weights: part of it, since what follows counts as waiting for data."""
+        super().optimizer_step(*args, **options)
         if self.average is not None:
             self.average.update(self.model)
 
