@@ -328,3 +328,9 @@ def test_more_devices_than_molecules_in_a_batch_are_refused(amides: Path):
     data = TrainingData(sampler, make=None, workers=0)
     with pytest.raises(TrainingError, match=r"batches of 4 molecules cannot be shared by 5 devices"):
         data.steps_per_epoch(world_size=5)
+
+
+def test_re_ranking_by_towers_without_parts_is_refused_before_anything_is_read(tmp_path: Path):
+    config = RunConfig.from_dict({**SMALL, "data": {"dataset": "none.parquet"}, "validation": {"rerank": 8}})
+    with pytest.raises(ConfigError, match="late interaction needs a vector for each peak and each atom"):
+        train(config, tmp_path / "run")

@@ -32,6 +32,7 @@ from diptych.training.fragments import fragment_source, with_fragments
 from diptych.training.frozen import with_frozen_features
 from diptych.training.ion_start import start_ion_table
 from diptych.training.losses import Objective
+from diptych.training.losses.late_interaction import check_tokens
 from diptych.training.losses.requirements import check_requirements
 from diptych.training.mining import NegativeMiner
 from diptych.training.module import ContrastiveModule
@@ -85,6 +86,8 @@ def train(
         model = new_model(config)
         needs = Objective(config.loss, model, epochs=config.training.epochs).needs
         check_requirements(config)
+        if config.validation.rerank and config.validation.fold and model.interaction is None:
+            check_tokens(model, asked_by="validation.rerank")
         prepared = prepare(config, model.structure_encoder.featuriser, report=say)
         encoder, cache = model.structure_encoder, config.data.cache_folder
         prepared = with_frozen_features(prepared, encoder, cache=cache, report=say)

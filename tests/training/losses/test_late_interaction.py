@@ -20,7 +20,7 @@ def with_tokens(tokens: list[list[list[float]]], mask: list[list[bool]]) -> Enco
 
 @pytest.fixture
 def term(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("diptych.training.losses.late_interaction._check_tokens", lambda model: None)
+    monkeypatch.setattr("diptych.training.losses.late_interaction.check_tokens", lambda model, *, asked_by: None)
     return LateInteraction(model=None)
 
 

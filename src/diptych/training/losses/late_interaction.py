@@ -41,7 +41,7 @@ class LateInteraction(LossTerm):
     def __init__(self, *, model: Any, temperature: float = 0.0, hard_negatives: bool = True) -> None:  # noqa: ANN401
         super().__init__()
         self.temperature, self.hard_negatives = temperature, hard_negatives
-        _check_tokens(model)
+        check_tokens(model, asked_by="loss term 'late-interaction'")
 
     def forward(self, context: LossContext) -> Tensor:
         """Return the term, a scalar."""
@@ -96,8 +96,14 @@ def _tokens_everywhere(output: EncoderOutput, rows: slice) -> tuple[Tensor, Tens
 
 
 @torch.no_grad()
-def _check_tokens(model: Any) -> None:  # noqa: ANN401 - a joint embedding
-    """Refuse towers without parts, or with parts that cannot be compared, before anything is trained."""
+def check_tokens(model: Any, *, asked_by: str) -> None:  # noqa: ANN401 - a joint embedding
+    """Refuse towers without parts, or with parts that cannot be compared, before anything is trained.
+
+    Raises
+    ------
+    ConfigError
+        A tower has no parts, or theirs differ in length.
+    """
     spectrum = Spectrum.from_peaks([60.0, 100.0], [1.0, 2.0], precursor_mz=150.0, charge=1)
     structure = Structure.from_smiles("CCO")
     training = model.training
@@ -109,6 +115,6 @@ def _check_tokens(model: Any) -> None:  # noqa: ANN401 - a joint embedding
     model.train(training)
     if dims[0] != dims[1]:
         raise ConfigError(
-            f"loss term 'late-interaction': vectors of peaks have length {dims[0]}, those of atoms {dims[1]}; "
+            f"{asked_by}: vectors of peaks have length {dims[0]}, those of atoms {dims[1]}; "
             "expected the same token_dim in both towers"
         )
