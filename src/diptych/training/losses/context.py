@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from diptych.training.batches import TrainingBatch
 
 
-class LossTerm(nn.Module):
+class LossTerm(nn.Module, ABC):
     """A term that is added to the main loss; what it learns is part of the training, not of the saved model.
 
     Attributes
@@ -32,9 +33,9 @@ class LossTerm(nn.Module):
     needs: ClassVar[frozenset[str]] = frozenset()
     main_weight: float = 1.0
 
+    @abstractmethod
     def forward(self, context: LossContext) -> Tensor:
         """Return the term, a scalar, the same in all processes that train together."""
-        raise NotImplementedError(f"{type(self).__name__} has no forward; expected a term that can be computed")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
