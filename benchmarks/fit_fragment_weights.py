@@ -27,7 +27,7 @@ from diptych.data.dataset import read_dataset
 from diptych.data.tables import read_columns
 from diptych.molecules import Structure
 from diptych.molecules.fragmentation import (
-    _CUT_COST,
+    CUT_COST,
     HYDROGEN_SHIFTS,
     N_CUT_KINDS,
     N_FRAGMENT_CLASSES,
@@ -51,8 +51,8 @@ class Question(NamedTuple):
 
 def prior() -> np.ndarray:
     """Return the weights to start from, float64 of shape (N_FRAGMENT_CLASSES,)."""
-    pairs = [_CUT_COST[low] + _CUT_COST[high] for high in range(N_CUT_KINDS) for low in range(high + 1)]
-    costs = np.array([0.0, *_CUT_COST, *pairs])
+    pairs = [CUT_COST[low] + CUT_COST[high] for high in range(N_CUT_KINDS) for low in range(high + 1)]
+    costs = np.array([0.0, *CUT_COST, *pairs])
     return np.exp(-costs[:, None] / 4 - np.abs(HYDROGEN_SHIFTS) / 5).ravel()
 
 

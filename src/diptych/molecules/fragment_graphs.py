@@ -12,7 +12,7 @@ from rdkit import Chem
 
 from diptych.molecules.atom_environments import RADIUS, atom_environments
 from diptych.molecules.cuts import WORDS, CutFragments, fragments_and_cuts
-from diptych.molecules.fragmentation import _CUT_COST, molecular_graph
+from diptych.molecules.fragmentation import CUT_COST, molecular_graph
 
 # Atoms of a cut: kept and lost end of its first bond, kept and lost end of its second.
 N_ENDS = 4
@@ -121,7 +121,7 @@ class FragmentGraphFeaturiser:
         graph = molecular_graph(mol)
         if len(graph.atom_mass) > _MAX_ATOMS:
             return self._whole(graph.atom_mass.sum())
-        found = fragments_and_cuts(*graph, _CUT_COST)
+        found = fragments_and_cuts(*graph, CUT_COST)
         chosen, n_ways = self._chosen(found)
         cuts = np.unique(np.concatenate([found.first[chosen], found.second[chosen], [-1]]))
         position = {int(cut): number - 1 for number, cut in enumerate(cuts)}

@@ -34,7 +34,7 @@ _BRIDGE_HETERO, _BRIDGE_CARBON, _BRIDGE_MULTIPLE, _RING_ALIPHATIC, _RING_AROMATI
 N_FRAGMENT_KINDS = 1 + N_CUT_KINDS + N_CUT_KINDS * (N_CUT_KINDS + 1) // 2
 N_FRAGMENT_CLASSES = N_FRAGMENT_KINDS * len(HYDROGEN_SHIFTS)
 # How hard a cut of each kind is, relative to a single bond to a heteroatom: which of two ways to one mass is counted.
-_CUT_COST = np.array([1.0, 1.3, 2.0, 1.8, 2.5])
+CUT_COST = np.array([1.0, 1.3, 2.0, 1.8, 2.5])
 _SHIFT_COST = 0.4
 _MAX_ATOMS = 64 * WORDS
 
@@ -110,7 +110,7 @@ class FragmentFeaturiser:
         if len(graph.atom_mass) > _MAX_ATOMS:
             masses, kinds, costs = graph.atom_mass.sum(keepdims=True), np.zeros(1, dtype=np.int64), np.zeros(1)
         else:
-            masses, kinds, costs = fragments(*graph, _CUT_COST)
+            masses, kinds, costs = fragments(*graph, CUT_COST)
         bins, classes = ion_bins(
             masses,
             kinds,
@@ -136,7 +136,7 @@ class FragmentFeaturiser:
 def fragment_masses(mol: Chem.Mol) -> NDArray[np.float64]:
     """Return the distinct masses (Da, neutral, no hydrogen moved) of all fragments of at most two cuts, ascending."""
     graph = molecular_graph(mol)
-    return np.unique(np.round(fragments(*graph, _CUT_COST)[0], 6))
+    return np.unique(np.round(fragments(*graph, CUT_COST)[0], 6))
 
 
 # One row per kind of fragment (no cut; one cut of each kind; two cuts, pairs in the order of their numbers), one column
