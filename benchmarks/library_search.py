@@ -107,10 +107,10 @@ def asked_scorers(arguments: argparse.Namespace) -> list[SpectrumScorer]:
     scorers = [SCORERS[name] for name in arguments.scorers]
     if arguments.model:
         from diptych.embedding import JointEmbedding
-        from diptych.retrieval.spectrum_scorer import EmbeddingScorer
+        from diptych.retrieval.spectrum_scorer import EmbeddingScorer, with_peak_matching
 
         model = JointEmbedding.load(arguments.model)
-        scorers += [EmbeddingScorer(model), EmbeddingScorer(model, blind=True)]
+        scorers += [EmbeddingScorer(model), with_peak_matching(model), EmbeddingScorer(model, blind=True)]
     return scorers
 
 

@@ -18,11 +18,11 @@ from diptych.evaluation.few_shot import few_shot
 from diptych.evaluation.known import KnownSpectra
 from diptych.evaluation.library_search import search
 from diptych.evaluation.random_lists import queries_from_random_lists
-from diptych.ranking import PrecursorRanker, Query, Ranker
+from diptych.ranking import PrecursorRanker, Query, Ranker, SpectrumScorer
 from diptych.retrieval.consensus import ConsensusEmbedding, grouped_queries
 from diptych.retrieval.rankers import EmbeddingRanker
 from diptych.retrieval.reranking import model_ranker
-from diptych.retrieval.spectrum_scorer import EmbeddingScorer
+from diptych.retrieval.spectrum_scorer import EmbeddingScorer, with_peak_matching
 from diptych.spectra.quality import reject_reason
 from diptych.training.module import parameter_count
 from diptych.training.validation import PreparedEmbedding
@@ -92,11 +92,15 @@ class Measures:
         }
 
     def ranking(self, kind: str) -> dict[str, Any]:
-        """Return how candidates are ranked, beside the blind control and the 20 nearest neighbours."""
+        """Return how candidates are ranked, beside its controls; measured ones without prior, too."""
         ranker = model_ranker(self._prepared)
         neighbours = KeptRanker("nearest_neighbours_20", self.material.neighbours, folder=self.cache)
         masses = [PrecursorRanker()] if kind == "mass" else []
-        return self._judged(ranker, self._asked.queries[kind], [ranker.blinded(), neighbours, *masses])
+        queries = self._asked.queries[kind]
+        figures = self._judged(ranker, queries, [ranker.blinded(), neighbours, *masses])
+        if kind == "measured":
+            figures["without_prior"] = self._judged(ranker.without_prior(), queries, [neighbours])
+        return figures
 
     def consensus(self) -> dict[str, Any]:
         """Return the same on the formula lists with up to eight spectra of a molecule and adduct as one query."""
@@ -132,8 +136,13 @@ class Measures:
         """Return the hit rates of every form on the harder library, and those of the blind control."""
         spectra, queries, references = self.material.library_search()
         figures: dict[str, Any] = {"queries": int(queries.size), "references": int(references.size)}
-        for name, blind in (("model", False), ("spectrum_blind", True)):
-            answers = search(EmbeddingScorer(self.model, blind=blind), spectra, queries=queries, references=references)
+        scorers: dict[str, SpectrumScorer] = {
+            "model": EmbeddingScorer(self.model),
+            "with_peak_matching": with_peak_matching(self.model),
+            "spectrum_blind": EmbeddingScorer(self.model, blind=True),
+        }
+        for name, scorer in scorers.items():
+            answers = search(scorer, spectra, queries=queries, references=references)
             figures[name] = {answer.form.name: figures_of(answer) for answer in answers}
         return figures
 

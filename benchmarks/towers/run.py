@@ -5,7 +5,8 @@
 `massbank.parquet` is what ``diptych dataset build`` makes of ../shared/data/massbank-2025.05.1.tar.xz. Written:
 ``<output>/<name>.seed<seed>.<fold>.json``, and the run under ``--runs``. What is there already is not made again, and
 a run that was cut off goes on. The test fold is asked only with ``--fold test``. ``--set`` changes any setting,
-``--name`` then says under what name; ``--model`` measures a trained model as it is.
+``--name`` then says under what name; ``--model`` measures a trained model as it is. With ``--again measured`` and
+``--again library_search`` these figures alone are measured anew and replaced in the file that is there.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from measures import Measures
 from questions import Material
 
+LISTS = ("formula", "measured", "mass")
 _TRAINS_STRUCTURES = {"late-interaction", "listwise", "candidate-regularisation", "moco"}
 
 
@@ -107,6 +109,26 @@ def run(arguments: argparse.Namespace, output: Path) -> None:
         temporary.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 
+def measure_again(arguments: argparse.Namespace, output: Path) -> None:
+    """Replace some figures of a result."""
+    result = json.loads(output.read_text(encoding="utf-8"))
+    folder = arguments.model or arguments.runs / f"{label_of(arguments)}.seed{arguments.seed}" / "model"
+    model = JointEmbedding.load(folder)
+    if model.digest != result["digest"]:
+        raise SystemExit(f"{folder}: is not the model of {output}")
+    material = Material.read(
+        arguments.dataset, benchmark=arguments.benchmark, structures=arguments.structures, fold=arguments.fold
+    )
+    measures = Measures(model, material, cache=arguments.cache, n_bootstrap=arguments.bootstrap)
+    for name in arguments.again:
+        if name == "library_search":
+            result[name] = measures.library_search()
+        else:
+            result["ranking"][name] = measures.ranking(name)
+    with replacing(output) as temporary:
+        temporary.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+
+
 def label_of(arguments: argparse.Namespace) -> str:
     """Return the name under which figures are kept."""
     return str(arguments.name or arguments.preset or arguments.model.parent.name)
@@ -130,14 +152,18 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--cache", type=Path, default=Path(".cache/towers"))
     parser.add_argument("--runs", type=Path, default=Path("runs/towers"))
     parser.add_argument("--output", "-o", type=Path, default=Path("benchmarks/towers/results"))
+    parser.add_argument("--again", action="append", default=[], choices=[*LISTS, "library_search"])
     arguments = parser.parse_args(argv)
     if not (arguments.preset or arguments.config or arguments.model):
         parser.error("give --preset, --config or --model")
     output = arguments.output / f"{label_of(arguments)}.seed{arguments.seed}.{arguments.fold}.json"
-    if output.is_file():
+    if arguments.again:
+        measure_again(arguments, output)
+    elif output.is_file():
         print(f"{output}: there already")
         return
-    run(arguments, output)
+    else:
+        run(arguments, output)
     print(output)
 
 

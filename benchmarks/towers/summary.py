@@ -26,6 +26,7 @@ LISTS = {
 _METRICS = ("hit_rate@1", "hit_rate@5", "hit_rate@20", "mrr")
 _SEARCH = ("open", "10 ppm", "10 ppm, with a competitor", "10 ppm, with a competitor, other origin")
 _NEIGHBOURS = "nearest_neighbours_20"
+_WITH_PEAKS = "with_peak_matching"
 Value = float | None
 
 
@@ -59,25 +60,18 @@ def spread(results: Iterable[Mapping[str, Any]], *keys: str) -> dict[str, Any] |
 
 def summarised(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return the figures of one preset over its seeds."""
-    ranking = {
-        kind: {
-            **{metric: spread(results, "ranking", kind, "metrics", metric, "spectrum") for metric in _METRICS},
-            "hit_rate@1 by molecule": spread(results, "ranking", kind, "metrics", "hit_rate@1", "molecule"),
-            "low": spread(results, "ranking", kind, "metrics", "hit_rate@1", "low"),
-            "high": spread(results, "ranking", kind, "metrics", "hit_rate@1", "high"),
-            "blind": spread(results, "ranking", kind, "controls", "spectrum_blind", "hit_rate@1", "spectrum"),
-            "above_blind": spread(results, "ranking", kind, "above_controls", "spectrum_blind", "value"),
-            "above_neighbours": spread(results, "ranking", kind, "above_controls", _NEIGHBOURS, "value"),
-        }
-        for kind in LISTS
-    }
+    ranking = {kind: _ranking_figures(results, "ranking", kind) for kind in LISTS}
     search = {
         form: {k: spread(results, "library_search", "model", form, k) for k in ("hit_rate@1", "hit_rate@5")}
-        | {"blind": spread(results, "library_search", "spectrum_blind", form, "hit_rate@1")}
+        | {
+            said: spread(results, "library_search", scorer, form, "hit_rate@1")
+            for said, scorer in (("blind", "spectrum_blind"), (_WITH_PEAKS, _WITH_PEAKS))
+        }
         for form in _SEARCH
     }
     return {
         "ranking": ranking,
+        "measured_without_prior": _ranking_figures(results, "ranking", "measured", "without_prior"),
         "consensus": spread(results, "consensus", "metrics", "hit_rate@1", "spectrum"),
         "zero_shot": spread(results, "zero_shot", "metrics", "hit_rate@1", "spectrum"),
         "zero_shot_blind": spread(results, "zero_shot", "controls", "spectrum_blind", "hit_rate@1", "spectrum"),
@@ -94,6 +88,19 @@ def summarised(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
+def _ranking_figures(results: Sequence[Mapping[str, Any]], *keys: str) -> dict[str, Any]:
+    """Return what is said of one kind of list."""
+    return {
+        **{metric: spread(results, *keys, "metrics", metric, "spectrum") for metric in _METRICS},
+        "hit_rate@1 by molecule": spread(results, *keys, "metrics", "hit_rate@1", "molecule"),
+        "low": spread(results, *keys, "metrics", "hit_rate@1", "low"),
+        "high": spread(results, *keys, "metrics", "hit_rate@1", "high"),
+        "blind": spread(results, *keys, "controls", "spectrum_blind", "hit_rate@1", "spectrum"),
+        "above_blind": spread(results, *keys, "above_controls", "spectrum_blind", "value"),
+        "above_neighbours": spread(results, *keys, "above_controls", _NEIGHBOURS, "value"),
+    }
+
+
 def to_markdown(summary: Mapping[str, Any], results: Mapping[str, Any], *, command: str) -> str:
     """Return every table of every fold."""
     lines = [
@@ -103,7 +110,10 @@ def to_markdown(summary: Mapping[str, Any], results: Mapping[str, Any], *, comma
         "negative. Mean over seeds ± sample standard deviation; in % unless said otherwise. Ties count against the "
         "target, queries with one candidate are left out. *Blind* is the same model asked without peaks. Decoys of the "
         "measured lists may be molecules of the training fold, which draw the nearest neighbours to themselves; decoys "
-        "of the 10 ppm lists may have been negatives in training, those of the same-formula lists were not.",
+        "of the 10 ppm lists may have been negatives in training, those of the same-formula lists were not. *Without "
+        "prior*: what the model says without peaks is taken off (`--prior 0`), for lists of measured molecules. "
+        "*With peak matching*: the cosine of the vectors, plus the spectral entropy similarity, plus the match of the "
+        "precursors (one at equal m/z, 5 ppm standard deviation), each with weight 1.",
         "",
     ]
     for fold, presets in summary.items():
@@ -135,8 +145,7 @@ def _ranking_table(title: str, kind: str, presets: Mapping[str, Any], first: Map
         "above 20 neighbours",
     )
     rows = []
-    for name, figures in presets.items():
-        row = figures["ranking"][kind]
+    for name, row in _rows_of(kind, presets):
         interval = f"{_cell(row['low'])} to {_cell(row['high'])}" if row["low"] else "-"
         numbers = [_cell(row[metric]) for metric in _METRICS]
         rows.append(
@@ -144,6 +153,15 @@ def _ranking_table(title: str, kind: str, presets: Mapping[str, Any], first: Map
         )
     rows.append(["*20 nearest neighbours*", *(_percent(value) for value in neighbours), "", "", "", ""])
     return [f"### {title}", "", said, "", *_table(columns, rows), ""]
+
+
+def _rows_of(kind: str, presets: Mapping[str, Any]) -> Iterable[tuple[str, Mapping[str, Any]]]:
+    """Yield the rows of a kind of list; measured molecules are ranked without the model's prior, too."""
+    for name, figures in presets.items():
+        yield name, figures["ranking"][kind]
+        freed = figures["measured_without_prior"]
+        if kind == "measured" and freed["hit_rate@1"]:
+            yield f"{name}, without prior", freed
 
 
 def _identification_table(presets: Mapping[str, Any]) -> list[str]:
@@ -157,14 +175,13 @@ def _search_table(presets: Mapping[str, Any], results: Mapping[str, Any]) -> lis
     search = next(iter(results.values()))[0]["library_search"]
     asked = [search["model"][form]["queries"] for form in _SEARCH]
     columns = ("preset", *(f"{form} ({n})" for form, n in zip(_SEARCH, asked, strict=True)), "blind, with a competitor")
-    rows = [
-        [
-            name,
-            *(_cell(figures["library_search"][form]["hit_rate@1"]) for form in _SEARCH),
-            _cell(figures["library_search"][_SEARCH[2]]["blind"]),
-        ]
-        for name, figures in presets.items()
-    ]
+    rows = []
+    for name, figures in presets.items():
+        found = figures["library_search"]
+        blind = _cell(found[_SEARCH[2]]["blind"])
+        rows.append([name, *(_cell(found[form]["hit_rate@1"]) for form in _SEARCH), blind])
+        if found[_SEARCH[0]][_WITH_PEAKS]:
+            rows.append([f"{name}, with peak matching", *(_cell(found[form][_WITH_PEAKS]) for form in _SEARCH), ""])
     said = (
         f"Top 1 of {search['queries']:,} queries among {search['references']:,} references; queries asked in brackets."
     )

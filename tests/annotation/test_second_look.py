@@ -118,3 +118,17 @@ def test_a_saved_model_looks_twice_like_the_one_that_was_saved(
     again = JointEmbedding.load(tmp_path / "model")
     assert again.digest == model.digest
     assert first_of(again, library, 3) == first_of(model, library, 3)
+
+
+def test_without_the_prior_there_is_another_score_and_no_probability(
+    model: JointEmbedding, library: StructureLibrary
+) -> None:
+    (plain,) = annotate([spectrum()], library, model=model, prior=1.0)
+    (freed,) = annotate([spectrum()], library, model=model, prior=0.0)
+    vector = model.encode_spectra([spectrum()])[0] - model.encode_spectra([spectrum()], blind=True)[0]
+    expected = library.embeddings @ (vector / np.linalg.norm(vector))
+    assert sorted(c.score for c in freed.candidates) == pytest.approx(sorted(expected.tolist()), abs=1e-3)
+    assert plain.candidates[0].probability is not None
+    assert freed.candidates[0].probability is None
+    with pytest.raises(ConfigError, match="prior=2"):
+        annotate([spectrum()], library, model=model, prior=2)

@@ -41,7 +41,7 @@ class FirstTwoPeaks:
     def encode_structure_features(self, features: np.ndarray) -> np.ndarray:
         return features / np.linalg.norm(features, axis=1, keepdims=True)
 
-    def encode_spectra(self, spectra: Sequence[Spectrum], *, batch_size: int = 512) -> np.ndarray:
+    def encode_spectra(self, spectra: Sequence[Spectrum], *, blind: bool = False) -> np.ndarray:
         return self.encode_structure_features(np.array([spectrum.intensity[:2] for spectrum in spectra]))
 
 

@@ -2,6 +2,7 @@ import json
 import sys
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
+from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -28,6 +29,7 @@ class CarbonCounter:
 
     name = "carbon-counter"
     digest = "c0ffee"
+    metadata: ClassVar[dict] = {}
 
     def encode_spectra(self, spectra, *, blind=False):
         return np.eye(8, dtype=np.float32)[[7 if blind else int(spectrum.mz[0]) for spectrum in spectra]]
@@ -163,6 +165,7 @@ def test_library_search_takes_the_training_fold_for_references(benchmark: Path, 
     rows = json.loads((benchmark / "r" / "library-search.json").read_text())["rows"]
     assert [row["scorer"] for row in rows[::4]] == [
         "carbon-counter",
+        "carbon-counter_with_peak_matching",
         "spectrum_blind",
         "precursor_mz",
         "binned_cosine",

@@ -1,8 +1,10 @@
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from diptych.ranking import FusionRanker, RankFusionRanker
+from diptych.errors import ConfigError
+from diptych.ranking import FusionRanker, RankFusionRanker, SumScorer
 from diptych.ranking.fusion import fuse, fuse_ranks, z_scores
 
 
@@ -53,3 +55,30 @@ def test_reciprocal_ranks_are_added():
 def test_a_ranker_that_cannot_score_a_candidate_adds_nothing():
     found = fuse_ranks([np.array([1.0, np.nan, np.nan]), np.array([1.0, 2.0, np.nan])], offset=0)
     np.testing.assert_allclose(found, [1 + 1 / 2, 1, np.nan])
+
+
+class InBlocks:
+    """Scores that come so many queries at a time."""
+
+    name = "blocks"
+
+    def __init__(self, table: list[list[float]], size: int) -> None:
+        self.table, self.size = np.array(table), size
+
+    def scores(self, queries, references):
+        for start in range(0, len(self.table), self.size):
+            yield self.table[start : start + self.size]
+
+
+def test_scores_in_blocks_of_any_size_are_added_with_their_weights():
+    first, second = InBlocks([[1.0, 2.0], [3.0, np.nan]], 2), InBlocks([[10.0, 20.0], [30.0, 40.0]], 1)
+    found = np.concatenate(list(SumScorer(scorers=(first, second), weights=(1.0, 0.5)).scores([1, 2], [1, 2])))
+    np.testing.assert_allclose(found, [[6.0, 12.0], [18.0, np.nan]])
+    (row, _) = SumScorer(scorers=(first, second)).scores([1, 2], [1, 2])
+    np.testing.assert_allclose(row, [[11.0, 22.0]])
+
+
+@pytest.mark.parametrize(("n_scorers", "weights"), [(0, ()), (2, (1.0,))])
+def test_a_sum_of_nothing_or_with_too_few_weights_is_refused(n_scorers: int, weights: tuple[float, ...]):
+    with pytest.raises(ConfigError, match="a weight for each"):
+        SumScorer(scorers=(InBlocks([[1.0]], 1),) * n_scorers, weights=weights)

@@ -3,7 +3,14 @@ import math
 import numpy as np
 import pytest
 
-from diptych.ranking import BinnedCosineScorer, PrecursorScorer, SpectrumScorer, spectrum_scorers
+from diptych.errors import ConfigError
+from diptych.ranking import (
+    BinnedCosineScorer,
+    PrecursorMatchScorer,
+    PrecursorScorer,
+    SpectrumScorer,
+    spectrum_scorers,
+)
 from diptych.spectra.spectrum import Spectrum
 
 
@@ -28,7 +35,7 @@ def test_binned_cosine_worked_out_by_hand():
     np.testing.assert_allclose(table, [[2 / math.sqrt(6)], [0]], rtol=1e-6)
 
 
-@pytest.mark.parametrize("scorer", [PrecursorScorer(), BinnedCosineScorer()])
+@pytest.mark.parametrize("scorer", [PrecursorScorer(), PrecursorMatchScorer(), BinnedCosineScorer()])
 def test_scores_come_in_blocks_that_fit_into_memory(scorer: SpectrumScorer, monkeypatch: pytest.MonkeyPatch):
     spectra = [spectrum([50.0 + i], 100.0 + i) for i in range(5)]
     (whole,) = scorer.scores(spectra, spectra)
@@ -37,3 +44,12 @@ def test_scores_come_in_blocks_that_fit_into_memory(scorer: SpectrumScorer, monk
     assert [len(block) for block in blocks] == [2, 2, 1]
     np.testing.assert_array_equal(np.concatenate(blocks), whole)
     assert isinstance(scorer, SpectrumScorer)
+
+
+def test_a_precursor_one_deviation_away_matches_by_the_root_of_one_over_e():
+    (table,) = PrecursorMatchScorer(deviation_ppm=5.0).scores(
+        [spectrum([], 200.0)], [spectrum([], 200.0), spectrum([], 200.001), spectrum([])]
+    )
+    np.testing.assert_allclose(table, [[1.0, math.exp(-0.5), math.nan]])
+    with pytest.raises(ConfigError, match="deviation_ppm=0"):
+        PrecursorMatchScorer(deviation_ppm=0)

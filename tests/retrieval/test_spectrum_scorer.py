@@ -1,7 +1,7 @@
 import numpy as np
 
 from diptych.ranking import SpectrumScorer
-from diptych.retrieval.spectrum_scorer import EmbeddingScorer
+from diptych.retrieval.spectrum_scorer import EmbeddingScorer, with_peak_matching
 from diptych.spectra.spectrum import Spectrum
 
 
@@ -37,3 +37,9 @@ def test_blind_all_spectra_are_alike():
 def test_nothing_usable_gives_only_nan():
     (table,) = EmbeddingScorer(Compass()).scores([spectrum()], [spectrum(10.0)])
     assert np.isnan(table).all()
+
+
+def test_with_peak_matching_adds_cosine_entropy_similarity_and_precursor():
+    query, reference = spectrum(60.0), spectrum(120.0)
+    (table,) = with_peak_matching(Compass()).scores([query], [query, reference, spectrum()])
+    np.testing.assert_allclose(table, [[3.0, 0.5 + 0.0 + 1.0, np.nan]], atol=1e-6)

@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 from diptych.annotation.annotation import Annotation
 from diptych.annotation.merging import FeatureGroups, MergedQuestion
 from diptych.annotation.questions import Asking, Question
+from diptych.annotation.records import Record, batches, records_of
 from diptych.annotation.search import CandidateSearch, Spans
 from diptych.annotation.second_look import SecondLook, calibration_of
 from diptych.embedding import JointEmbedding
-from diptych.errors import ConfigError, ReadError
+from diptych.errors import ConfigError
 from diptych.retrieval import StructureLibrary
-from diptych.spectra import Adduct, Spectrum, read_spectra
-
-Record = Spectrum | Annotation
+from diptych.retrieval.prior import check_prior, spectrum_vectors
+from diptych.spectra import Adduct, Spectrum
 
 
 def annotate(
@@ -33,16 +33,15 @@ def annotate(
     adducts: Sequence[Adduct | str] | None = None,
     merge_by: str | None = None,
     rerank: int = 0,
+    prior: float = 1.0,
     batch_size: int = 512,
 ) -> Iterator[Annotation]:
     """Return the ranked structures of a library for each spectrum, lazily and in the order of the spectra.
 
     Parameters
     ----------
-    spectra
-        Spectra, or a file of them.
-    library
-        Where the candidates come from: all structures whose mass explains the precursor.
+    spectra, library
+        Spectra, or a file of them; where candidates come from: all structures whose mass explains the precursor.
     model
         The model that embedded the library, or its name or folder; None for the shipped one.
     ppm
@@ -55,6 +54,9 @@ def annotate(
         Metadata key, as ``"feature_id"``: spectra that share its value are answered together, when all have been read.
     rerank
         So many candidates, the first by cosine, are looked at again by their fragments: slower, and better; 0 for none.
+    prior
+        What the model expects before it sees a peak: 1 counts it; 0 leaves it out, for a library of measured molecules.
+        Probabilities are given with 1 alone.
     batch_size
         Number of spectra embedded at once; memory grows with it, not with the number of spectra.
 
@@ -66,41 +68,41 @@ def annotate(
     Raises
     ------
     ConfigError
-        A number is not positive, ``rerank`` is asked of a model that cannot, or ``adducts`` is empty.
-    AdductError, ForeignModelError
-        An adduct cannot be parsed; the library was embedded by another model.
-    ReadError
-        While iterating: the file cannot be read, or not to its end; what was read before is answered first.
+        A number is out of its range, ``rerank`` is asked of a model that cannot, or ``adducts`` is empty.
+    AdductError, ForeignModelError, ReadError
+        An adduct cannot be parsed; another model embedded the library; while iterating: the file cannot be read (on).
     """
-    _check_numbers(ppm=ppm, top=top, batch_size=batch_size, rerank=rerank)
+    _check_numbers(ppm=ppm, top=top, batch_size=batch_size, rerank=rerank, prior=prior)
     embedding = _embedding(model, library)
     job = _Job(
         asking=Asking(ppm=ppm, adducts=parse_adducts(adducts)),
-        search=_search(embedding, library, ppm=ppm, top=top, rerank=rerank),
+        search=_search(embedding, library, ppm=ppm, top=top, rerank=rerank, prior=prior),
+        prior=prior,
         embedding=embedding,
         batch_size=batch_size,
         source=Path(spectra).name if isinstance(spectra, (str, Path)) else "",
     )
-    return job.merged_answers(_records(spectra), merge_by.lower()) if merge_by else job.answers(_records(spectra))
+    return job.merged_answers(records_of(spectra), merge_by.lower()) if merge_by else job.answers(records_of(spectra))
 
 
 def _search(
-    embedding: JointEmbedding, library: StructureLibrary, *, ppm: float, top: int, rerank: int
+    embedding: JointEmbedding, library: StructureLibrary, *, ppm: float, top: int, rerank: int, prior: float
 ) -> CandidateSearch:
     return CandidateSearch(
         library=library,
-        calibration=calibration_of(embedding, rerank=rerank),
+        calibration=calibration_of(embedding, rerank=rerank, prior=prior),
         ppm=ppm,
         top=top,
         second_look=SecondLook.of(embedding, recall=rerank),
     )
 
 
-def _check_numbers(*, ppm: float, top: int, batch_size: int, rerank: int) -> None:
+def _check_numbers(*, ppm: float, top: int, batch_size: int, rerank: int, prior: float) -> None:
     if not (ppm > 0 and np.isfinite(ppm) and top > 0 and batch_size > 0):
         raise ConfigError(f"ppm={ppm}, top={top}, batch_size={batch_size}; expected positive numbers")
     if rerank < 0:
         raise ConfigError(f"rerank={rerank}; expected the number of candidates to look at again, or 0")
+    check_prior(prior)
 
 
 def parse_adducts(adducts: Sequence[Adduct | str] | None) -> tuple[Adduct, ...] | None:
@@ -126,42 +128,6 @@ def _embedding(model: JointEmbedding | Path | str | None, library: StructureLibr
     return embedding
 
 
-def _records(spectra: Iterable[Spectrum] | Path | str) -> Iterator[Record]:
-    """Yield spectra; of a file also an annotation for each record that cannot be read."""
-    if not isinstance(spectra, (str, Path)):
-        yield from spectra
-        return
-    path = Path(spectra)
-    problems: list[ReadError] = []
-    for spectrum in read_spectra(path, on_problem=problems.append):
-        yield from _unreadable(problems, source=path.name)
-        yield spectrum
-    yield from _unreadable(problems, source=path.name)
-
-
-def _unreadable(problems: list[ReadError], *, source: str) -> Iterator[Annotation]:
-    while problems:
-        yield Annotation(source=source, reason=f"cannot be read: {problems.pop(0)}")
-
-
-def _batches(records: Iterable[Record], size: int) -> Iterator[list[Record]]:
-    """Yield records in lists; those before a read error come before the error."""
-    batch: list[Record] = []
-    failure: ReadError | None = None
-    try:
-        for record in records:
-            batch.append(record)
-            if len(batch) == size:
-                yield batch
-                batch = []
-    except ReadError as error:
-        failure = error
-    if batch:
-        yield batch
-    if failure is not None:
-        raise failure
-
-
 @dataclass(frozen=True, kw_only=True)
 class _Asked:
     """One spectrum of a batch that has candidates, and its place in the batch."""
@@ -177,11 +143,12 @@ class _Job:
     asking: Asking
     search: CandidateSearch
     embedding: JointEmbedding
+    prior: float
     batch_size: int
     source: str
 
     def answers(self, records: Iterable[Record]) -> Iterator[Annotation]:
-        for batch in _batches(records, self.batch_size):
+        for batch in batches(records, self.batch_size):
             answers, asked = self._ask(batch)
             for item, vector in zip(asked, self._embed(asked), strict=True):
                 answers[item.position] = self._answer(item, vector)
@@ -189,7 +156,7 @@ class _Job:
 
     def merged_answers(self, records: Iterable[Record], key: str) -> Iterator[Annotation]:
         groups = FeatureGroups(ppm=self.asking.ppm, keep_spectra=self.search.second_look is not None)
-        for batch in _batches(records, self.batch_size):
+        for batch in batches(records, self.batch_size):
             answers, asked = self._ask(batch)
             for item, vector in zip(asked, self._embed(asked), strict=True):
                 feature = item.spectrum.metadata.get(key, "")
@@ -233,4 +200,4 @@ class _Job:
     def _embed(self, asked: Sequence[_Asked]) -> NDArray[np.float32]:
         if not asked:
             return np.zeros((0, self.embedding.embedding_dim), dtype=np.float32)
-        return self.embedding.encode_spectra([item.spectrum for item in asked], batch_size=self.batch_size)
+        return spectrum_vectors(self.embedding, [item.spectrum for item in asked], prior=self.prior)

@@ -23,7 +23,7 @@ class Provenance:
     ----------
     model, model_digest, library_digest
         Which model and library; the digests change with their content.
-    ppm, top, adducts, merge_by, rerank
+    ppm, top, adducts, merge_by, rerank, prior
         The settings of :func:`diptych.annotate`.
     spectra
         The files that were asked about.
@@ -39,6 +39,7 @@ class Provenance:
     adducts: tuple[str, ...] | None = None
     merge_by: str | None = None
     rerank: int = 0
+    prior: float = 1.0
     spectra: tuple[str, ...] = ()
 
     @classmethod
@@ -52,6 +53,7 @@ class Provenance:
         adducts: Sequence[Adduct] | None = None,
         merge_by: str | None = None,
         rerank: int = 0,
+        prior: float = 1.0,
         spectra: Sequence[Path] = (),
     ) -> Self:
         """Return the provenance of answers that a model gives from a library."""
@@ -66,5 +68,6 @@ class Provenance:
             adducts=None if adducts is None else tuple(adduct.name for adduct in adducts),
             merge_by=merge_by,
             rerank=rerank,
+            prior=prior,
             spectra=tuple(str(path) for path in spectra),
         )

@@ -32,6 +32,7 @@ _MODEL = "Name or folder of a model. [default: the shipped one]"
 _PPM = "Half-width of the mass window, ppm of the precursor m/z."
 _ADDUCTS = "Adducts assumed where a spectrum states none, as '[M+H]+,[M+Na]+'. [default: the likely ones]"
 _RERANK = "Look again at so many of the first candidates, fragment by fragment: slower, and better."
+_PRIOR = "What the model expects before it sees a peak: 1 counts it, 0 leaves it out (a library of measured molecules)."
 _MERGE = "Answer the spectra that share this key together, as feature_id."
 
 
@@ -44,6 +45,7 @@ def annotate_command(
     adducts: Annotated[str | None, typer.Option(help=_ADDUCTS)] = None,
     merge_by: Annotated[str | None, typer.Option(help=_MERGE)] = None,
     rerank: Annotated[int, typer.Option(min=0, help=_RERANK)] = 0,
+    prior: Annotated[float, typer.Option(min=0.0, max=1.0, help=_PRIOR)] = 1.0,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results.")] = Path("results"),
     formats: Annotated[str, typer.Option("--format", help="Files to write: tsv, json, or both.")] = "tsv,json",
 ) -> None:
@@ -55,7 +57,8 @@ def annotate_command(
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     assumed = None if adducts is None else _names(adducts)
     with _interrupts() as interrupts:
-        job = _Job.prepare(model, library, ppm=ppm, top=top, adducts=assumed, merge_by=merge_by, rerank=rerank)
+        settings: dict[str, Any] = {"ppm": ppm, "top": top, "merge_by": merge_by, "rerank": rerank, "prior": prior}
+        job = _Job.prepare(model, library, adducts=assumed, settings=settings)
         run = job.run(spectra, output, formats=_names(formats), interrupts=interrupts)
         _report(run, [output / f"annotations.{name}" for name in _names(formats)], merge_by=merge_by)
 
@@ -142,7 +145,7 @@ class _Job:
 
     @classmethod
     def prepare(
-        cls, model: str | None, library: Path | None, *, adducts: list[str] | None, **settings: float | str | None
+        cls, model: str | None, library: Path | None, *, adducts: list[str] | None, settings: dict[str, Any]
     ) -> Self:
         from diptych.annotation import parse_adducts
         from diptych.embedding import JointEmbedding
@@ -158,7 +161,7 @@ class _Job:
         from diptych.annotation import Provenance, calibration_of, writing
 
         provenance = Provenance.of(self.model, self.library, spectra=paths, **self.settings)
-        calibration = calibration_of(self.model, rerank=self.settings["rerank"])
+        calibration = calibration_of(self.model, rerank=self.settings["rerank"], prior=self.settings["prior"])
         with writing(folder, formats=formats, provenance=provenance, calibration=calibration) as results:
             run = _Run(summary=results.summary)
             with _progress() as show:

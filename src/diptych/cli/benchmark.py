@@ -89,6 +89,9 @@ def run_command(
     library: Annotated[Path | None, typer.Option(help="Structure library of the model, for global retrieval.")] = None,
     fold: Annotated[str, typer.Option(help="Which fold is asked.")] = "test",
     min_list_length: Annotated[int, typer.Option(min=0, help="Leave out queries with fewer candidates.")] = 0,
+    prior: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Share of what the model expects before it sees a peak; 0: none.")
+    ] = 1.0,
     bootstrap: Annotated[int, typer.Option(min=0, help="Resamples of molecules for the intervals.")] = 2000,
     seed: Annotated[int, typer.Option(min=0, help="Of controls, trained rankers and intervals.")] = 0,
 ) -> None:
@@ -111,6 +114,7 @@ def run_command(
         min_list_length=min_list_length,
         n_bootstrap=bootstrap,
         seed=seed,
+        prior=prior,
     )
     for line in _run(frozen, asked, protocol or next(iter(frozen.lists)), output):
         typer.echo(line)

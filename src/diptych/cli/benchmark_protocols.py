@@ -50,7 +50,9 @@ def run_global(benchmark: Benchmark, asked: Asked, output: Path) -> list[str]:
     spectra = [item.spectrum for item in known]
     rows = target_rows(library, [item.structure for item in known])
     answers = [
-        global_answers(name, usable_vectors(model, spectra, blind=blind), library.embeddings, target_rows=rows)
+        global_answers(
+            name, usable_vectors(model, spectra, blind=blind, prior=asked.prior), library.embeddings, target_rows=rows
+        )
         for name, blind in ((model.name, False), ("spectrum_blind", True))
     ]
     evaluation = global_evaluation(
@@ -107,9 +109,10 @@ def run_library_search(benchmark: Benchmark, asked: Asked, output: Path) -> list
     )
     scorers = search_scorers(asked.names or ("precursor_mz", "binned_cosine", "spectral_entropy"))
     if asked.embedding is not None:
-        from diptych.retrieval.spectrum_scorer import EmbeddingScorer
+        from diptych.retrieval.spectrum_scorer import EmbeddingScorer, with_peak_matching
 
-        scorers = [EmbeddingScorer(asked.embedding), EmbeddingScorer(asked.embedding, blind=True), *scorers]
+        model = asked.embedding
+        scorers = [EmbeddingScorer(model), with_peak_matching(model), EmbeddingScorer(model, blind=True), *scorers]
     rows = library_search_table(scorers, searchable, rows=np.arange(len(known)), seed=asked.seed)
     return _write_table(rows, benchmark, "library-search", output)
 

@@ -36,6 +36,7 @@ class Asked:
     min_list_length: int = 0
     n_bootstrap: int = 2000
     seed: int = 0
+    prior: float = 1.0
 
     @property
     def settings(self) -> RunSettings:
@@ -56,7 +57,7 @@ class Asked:
     @property
     def provenance(self) -> dict[str, Any]:
         """What the report says of the model."""
-        return {} if self.embedding is None else {"model_digest": self.embedding.digest}
+        return {} if self.embedding is None else {"model_digest": self.embedding.digest, "prior": self.prior}
 
     def rankers(self, benchmark: Benchmark) -> list[Ranker]:
         """Return everybody that is asked: the model and its blind control, then tables, then rankers by name."""
@@ -65,9 +66,9 @@ class Asked:
 
         rankers: list[Ranker] = [ScoreTableRanker.read(path) for path in self.scores]
         if self.embedding is not None:
-            from diptych.retrieval import EmbeddingRanker
+            from diptych.retrieval.reranking import model_ranker
 
-            own = EmbeddingRanker(self.embedding)
+            own = model_ranker(self.embedding, prior=self.prior)
             rankers = [own, own.blinded(), *rankers]
         if self.names:
             training = self.training(benchmark)

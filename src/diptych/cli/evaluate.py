@@ -14,6 +14,7 @@ import typer
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from diptych.annotation.calibration import ScoreCalibration
     from diptych.embedding import JointEmbedding
     from diptych.evaluation import Answers, Evaluation, MetricValue
     from diptych.evaluation.known import KnownSpectra
@@ -78,6 +79,9 @@ def evaluate_command(
         int,
         typer.Option(min=0, help="Ask up to so many spectra of a molecule and adduct as one query; 0 asks each alone."),
     ] = 0,
+    prior: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Share of what the model expects before it sees a peak; 0: none.")
+    ] = 1.0,
     bootstrap: Annotated[int, typer.Option(min=0, help="Resamples of molecules for the intervals.")] = 2000,
     seed: Annotated[int, typer.Option(min=0, help="Of list order, controls and intervals.")] = 0,
     output: Annotated[Path, typer.Option("--output", "-o", help="Report; the ranks go beside it.")] = Path(
@@ -98,24 +102,27 @@ def evaluate_command(
         ppm=ppm,
         seed=seed,
     )
-    evaluation = _evaluation(source, model, n_bootstrap=bootstrap, min_list_length=min_list_length, consensus=consensus)
+    evaluation = _evaluation(
+        source, model, n_bootstrap=bootstrap, min_list_length=min_list_length, consensus=consensus, prior=prior
+    )
     evaluation.save(output)
     _show(evaluation, output)
 
 
 def _evaluation(
-    source: _Source, model: str | None, *, n_bootstrap: int, min_list_length: int, consensus: int
+    source: _Source, model: str | None, *, n_bootstrap: int, min_list_length: int, consensus: int, prior: float
 ) -> Evaluation:
+    from diptych.annotation import calibration_of
     from diptych.embedding import JointEmbedding
     from diptych.evaluation import evaluate
-    from diptych.retrieval.reranking import model_ranker
+    from diptych.retrieval.reranking import ReRanking, model_ranker
 
     embedding = JointEmbedding.load(model)
     known, described = _known(source)
     questions = _questions(source, known)
-    ranker = model_ranker(embedding)
+    ranker = model_ranker(embedding, prior=prior)
     if consensus:
-        ranker, questions = _by_consensus(embedding, questions, at_most=consensus, seed=source.seed)
+        ranker, questions = _by_consensus(embedding, questions, at_most=consensus, prior=prior, seed=source.seed)
     evaluation = evaluate(
         ranker,
         questions.queries,
@@ -123,21 +130,21 @@ def _evaluation(
         n_bootstrap=n_bootstrap,
         seed=source.seed,
         min_list_length=min_list_length,
-        provenance={"model_digest": embedding.digest, **described, **questions.provenance},
+        provenance={"model_digest": embedding.digest, "prior": prior, **described, **questions.provenance},
     )
-    return _detailed(evaluation, questions.queries, embedding)
+    settings = None if consensus else ReRanking.from_metadata(embedding.metadata)
+    calibration = calibration_of(embedding, rerank=settings.recall if settings else 0, prior=prior)
+    return _detailed(evaluation, questions.queries, calibration=calibration)
 
 
-def _detailed(evaluation: Evaluation, queries: Sequence[Query], embedding: JointEmbedding) -> Evaluation:
+def _detailed(evaluation: Evaluation, queries: Sequence[Query], *, calibration: ScoreCalibration | None) -> Evaluation:
     """Return the evaluation with everything that is known of its queries, which goes into the table of results."""
-    from diptych.annotation.calibration import ScoreCalibration
     from diptych.evaluation.results import QueryResults
     from diptych.evaluation.results_metadata import described
     from diptych.evaluation.results_scores import CandidateScores
 
     asked = set(evaluation.queries)
     kept = [query for query in queries if query.identifier in asked]
-    calibration = ScoreCalibration.from_metadata(embedding.metadata)
     temperature = calibration.temperature if calibration else None
     results = QueryResults.of_scores(kept, evaluation.answers.scores, temperature=temperature)
     return replace(
@@ -148,7 +155,7 @@ def _detailed(evaluation: Evaluation, queries: Sequence[Query], embedding: Joint
 
 
 def _by_consensus(
-    embedding: JointEmbedding, questions: Questions, *, at_most: int, seed: int
+    embedding: JointEmbedding, questions: Questions, *, at_most: int, prior: float, seed: int
 ) -> tuple[EmbeddingRanker, Questions]:
     """Return a ranker and queries that each stand for the spectra of one molecule and adduct."""
     from diptych.retrieval.consensus import ConsensusEmbedding, grouped_queries
@@ -156,7 +163,7 @@ def _by_consensus(
 
     grouped = grouped_queries(questions.queries, at_most=at_most, seed=seed)
     said = {"consensus_of_at_most": at_most, "spectra_per_query": grouped.mean_size}
-    ranker = EmbeddingRanker(ConsensusEmbedding(model=embedding, spectra_of=grouped.spectra_of))
+    ranker = EmbeddingRanker(ConsensusEmbedding(model=embedding, spectra_of=grouped.spectra_of), prior=prior)
     return ranker, replace(questions, queries=grouped.queries, provenance={**questions.provenance, **said})
 
 

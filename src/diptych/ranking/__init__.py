@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from diptych.ranking.bond_disconnection import BondDisconnectionRanker
     from diptych.ranking.controls import FormulaRanker, PrecursorRanker, RandomRanker, ShuffledSpectraRanker
-    from diptych.ranking.fusion import FusionRanker, RankFusionRanker
+    from diptych.ranking.fusion import FusionRanker, RankFusionRanker, SumScorer
     from diptych.ranking.matchms_scorer import MatchmsScorer
     from diptych.ranking.modified_cosine import ModifiedCosineScorer
     from diptych.ranking.molecule_prior import MoleculePriorRanker, NearestMoleculeRanker
@@ -18,7 +18,12 @@ if TYPE_CHECKING:
     from diptych.ranking.query import CandidateList, Query
     from diptych.ranking.ranking import Ranker, Ranking, rank_against_ties
     from diptych.ranking.registry import RANKERS, Training, make_ranker
-    from diptych.ranking.spectrum_scorers import BinnedCosineScorer, PrecursorScorer, SpectrumScorer
+    from diptych.ranking.spectrum_scorers import (
+        BinnedCosineScorer,
+        PrecursorMatchScorer,
+        PrecursorScorer,
+        SpectrumScorer,
+    )
 
 _HOMES = {
     "BinnedCosineScorer": "spectrum_scorers",
@@ -36,6 +41,7 @@ _HOMES = {
     "NearestMoleculeRanker": "molecule_prior",
     "NearestNeighbourRanker": "neighbours",
     "PrecursorRanker": "controls",
+    "PrecursorMatchScorer": "spectrum_scorers",
     "PrecursorScorer": "spectrum_scorers",
     "Query": "query",
     "RANKERS": "registry",
@@ -46,6 +52,7 @@ _HOMES = {
     "ShuffledSpectraRanker": "controls",
     "SpectralEntropyScorer": "peak_matching",
     "SpectrumScorer": "spectrum_scorers",
+    "SumScorer": "fusion",
     "Training": "registry",
     "make_ranker": "registry",
     "rank_against_ties": "ranking",
@@ -67,6 +74,7 @@ __all__ = [
     "MoleculePriorRanker",
     "NearestMoleculeRanker",
     "NearestNeighbourRanker",
+    "PrecursorMatchScorer",
     "PrecursorRanker",
     "PrecursorScorer",
     "Query",
@@ -77,6 +85,7 @@ __all__ = [
     "ShuffledSpectraRanker",
     "SpectralEntropyScorer",
     "SpectrumScorer",
+    "SumScorer",
     "Training",
     "make_ranker",
     "rank_against_ties",

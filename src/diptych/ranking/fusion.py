@@ -1,4 +1,4 @@
-"""Late fusion of rankers."""
+"""Late fusion of rankers, and of measures of likeness between spectra."""
 
 from __future__ import annotations
 
@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from diptych.errors import ConfigError
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from diptych.ranking.query import Query
     from diptych.ranking.ranking import Ranker
+    from diptych.ranking.spectrum_scorers import SpectrumScorer
+    from diptych.spectra.spectrum import Spectrum
 
 # Equal candidates must stay equal after sums over them, else rounding decides ties.
 _DECIMALS = 6
@@ -57,6 +61,38 @@ class RankFusionRanker:
         """Return fused reciprocal ranks, one float64 array per query; NaN where no ranker could score the candidate."""
         by_ranker = [ranker.score(queries) for ranker in self.rankers]
         return [fuse_ranks(scores, offset=self.offset) for scores in zip(*by_ranker, strict=True)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SumScorer:
+    """Scores two spectra by the weighted sum of several scores; for scores of like scale.
+
+    Attributes
+    ----------
+    scorers
+        Whose scores are added.
+    weights
+        One for each; empty for 1 each.
+    """
+
+    scorers: tuple[SpectrumScorer, ...]
+    weights: tuple[float, ...] = ()
+    name: str = "sum"
+
+    def __post_init__(self) -> None:
+        if not self.scorers or (self.weights and len(self.weights) != len(self.scorers)):
+            raise ConfigError(
+                f"sum of {len(self.scorers)} scores with {len(self.weights)} weights; expected at least one score and "
+                "a weight for each, or no weights"
+            )
+
+    def scores(self, queries: Sequence[Spectrum], references: Sequence[Spectrum]) -> Iterator[NDArray[np.floating]]:
+        """Yield sums, float64, one query at a time; NaN where any of the scores is."""
+        weights = self.weights or (1.0,) * len(self.scorers)
+        by_scorer = [(row for block in scorer.scores(queries, references) for row in block) for scorer in self.scorers]
+        for rows in zip(*by_scorer, strict=True):
+            total = sum(weight * row.astype(np.float64) for weight, row in zip(weights, rows, strict=True))
+            yield np.round(total, _DECIMALS)[None]
 
 
 def fuse_ranks(scores: Sequence[NDArray[np.floating]], *, offset: float = 60.0) -> NDArray[np.float64]:

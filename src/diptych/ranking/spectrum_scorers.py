@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from diptych.errors import ConfigError
+
 if TYPE_CHECKING:
     from diptych.spectra.spectrum import Spectrum
 
@@ -62,6 +64,31 @@ class PrecursorScorer:
         asked, known = precursor_mzs(queries), precursor_mzs(references)
         for block in query_blocks(len(queries), len(references)):
             yield -np.round(np.abs(asked[block, None] - known[None, :]), _MASS_DECIMALS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrecursorMatchScorer:
+    """Scores by whether two precursor m/z are the same within the error of a measurement, for sums with other scores.
+
+    Attributes
+    ----------
+    deviation_ppm
+        Standard deviation of the difference of two measurements of one precursor.
+    """
+
+    deviation_ppm: float = 5.0
+    name: str = "precursor_match"
+
+    def __post_init__(self) -> None:
+        if not self.deviation_ppm > 0:
+            raise ConfigError(f"deviation_ppm={self.deviation_ppm!r}; expected a number above 0")
+
+    def scores(self, queries: Sequence[Spectrum], references: Sequence[Spectrum]) -> Iterator[NDArray[np.floating]]:
+        """Yield exp(-(difference / deviation)² / 2) in [0, 1], float64; NaN where a precursor m/z is unknown."""
+        asked, known = precursor_mzs(queries), precursor_mzs(references)
+        for block in query_blocks(len(queries), len(references)):
+            apart = np.abs(asked[block, None] - known[None, :]).round(_MASS_DECIMALS) / asked[block, None] * 1e6
+            yield np.exp(-0.5 * (apart / self.deviation_ppm) ** 2)
 
 
 def precursor_mzs(spectra: Sequence[Spectrum]) -> NDArray[np.float64]:

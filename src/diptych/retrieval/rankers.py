@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diptych.retrieval.listed_formulas import asked_spectra
+from diptych.retrieval.prior import check_prior, spectrum_vectors
 from diptych.spectra.quality import reject_reason
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 # Products in other batch shapes differ in their last bits; candidates of one vector must tie on every machine.
 _DECIMALS = 6
+WITHOUT_PRIOR = "without_prior"
 _MASS_HALF_WIDTH_DA = 0.001  # wide enough for any two tables of atomic masses to agree
 _NOWHERE = -1
 
@@ -49,11 +51,15 @@ class EmbeddingRanker:
     blind
         Whether the peaks are withheld from the spectrum tower: the control that shows what the candidates alone give
         away.
+    prior
+        How much of what the model says of a candidate without peaks counts, from 0 to 1 (`diptych.retrieval.prior`).
     """
 
-    def __init__(self, model: Embedding, *, blind: bool = False) -> None:
+    def __init__(self, model: Embedding, *, blind: bool = False, prior: float = 1.0) -> None:
+        check_prior(prior)
         self.model = model
         self.blind = blind
+        self.prior = prior
         self.name = "spectrum_blind" if blind else model.name
         self._vectors = _StructureVectors(model)
 
@@ -62,6 +68,12 @@ class EmbeddingRanker:
         control = EmbeddingRanker(self.model, blind=True)
         control._vectors = self._vectors
         return control
+
+    def without_prior(self) -> EmbeddingRanker:
+        """Return the same ranker less what it says without peaks, named so; they share the vectors of candidates."""
+        other = EmbeddingRanker(self.model, prior=0.0)
+        other.name, other._vectors = WITHOUT_PRIOR, self._vectors
+        return other
 
     def score(self, queries: Sequence[Query]) -> list[NDArray[np.floating]]:
         """Return cosines, one float32 array per query; each distinct candidate is embedded once.
@@ -77,7 +89,8 @@ class EmbeddingRanker:
         usable = [i for i, query in enumerate(queries) if reject_reason(query.spectrum) is None]
         scores = [np.full(len(query.candidates.structures), np.nan, dtype=np.float32) for query in queries]
         if usable:
-            vectors = self.model.encode_spectra(asked_spectra([queries[i] for i in usable]), blind=self.blind)
+            asked = asked_spectra([queries[i] for i in usable])
+            vectors = spectrum_vectors(self.model, asked, blind=self.blind, prior=self.prior)
             structures = self._vectors.table.reshape(-1, vectors.shape[1])
             for i, vector in zip(usable, vectors, strict=True):
                 scores[i] = np.round(structures[rows[id(queries[i].candidates)]] @ vector, _DECIMALS)
@@ -112,13 +125,15 @@ def target_rows(library: RowsByMass, targets: Sequence[Structure | None]) -> NDA
     )
 
 
-def usable_vectors(model: Embedding, spectra: Sequence[Spectrum], *, blind: bool = False) -> NDArray[np.float32]:
+def usable_vectors(
+    model: Embedding, spectra: Sequence[Spectrum], *, blind: bool = False, prior: float = 1.0
+) -> NDArray[np.float32]:
     """Return unit vectors of spectra, float32 of shape (n, dim); NaN where a spectrum cannot be worked with.
 
     At least one of them must be usable.
     """
     usable = [i for i, spectrum in enumerate(spectra) if reject_reason(spectrum) is None]
-    found = model.encode_spectra([spectra[i] for i in usable], blind=blind)
+    found = spectrum_vectors(model, [spectra[i] for i in usable], blind=blind, prior=prior)
     vectors = np.full((len(spectra), found.shape[1]), np.nan, dtype=np.float32)
     vectors[usable] = found
     return vectors

@@ -89,6 +89,8 @@ class ReRankingRanker:
         How many are re-ranked, and with what weight.
     blind
         Whether the peaks are withheld: the control that shows what the candidates alone give away.
+    prior
+        How much of what the model says of a candidate without peaks counts, from 0 to 1 (`diptych.retrieval.prior`).
 
     Notes
     -----
@@ -96,10 +98,12 @@ class ReRankingRanker:
     cosine of the whole kept in the score.
     """
 
-    def __init__(self, model: ReRankedEmbedding, settings: ReRanking, *, blind: bool = False) -> None:
+    def __init__(
+        self, model: ReRankedEmbedding, settings: ReRanking, *, blind: bool = False, prior: float = 1.0
+    ) -> None:
         self.model, self.settings, self.blind = model, settings, blind
         self.name = "spectrum_blind" if blind else model.name
-        self._recall = EmbeddingRanker(model, blind=blind)
+        self._recall = EmbeddingRanker(model, blind=blind, prior=prior)
         self._late = late_scorer(model, blind=blind)
 
     def blinded(self) -> ReRankingRanker:
@@ -107,6 +111,13 @@ class ReRankingRanker:
         control = ReRankingRanker(self.model, self.settings, blind=True)
         control._recall = self._recall.blinded()
         return control
+
+    def without_prior(self) -> ReRankingRanker:
+        """Return the same ranker less what it says without peaks, named so."""
+        other = ReRankingRanker(self.model, self.settings, prior=0.0)
+        other._recall = self._recall.without_prior()
+        other.name = other._recall.name
+        return other
 
     def score(self, queries: Sequence[Query]) -> list[NDArray[np.floating]]:
         """Return scores, one float32 array per query; NaN where the spectrum cannot be worked with.
@@ -158,10 +169,29 @@ def _first(cosines: NDArray[np.floating], n: int) -> NDArray[np.intp]:
     return np.flatnonzero(cosines >= lowest)
 
 
-def model_ranker(model: Any) -> EmbeddingRanker | ReRankingRanker:  # noqa: ANN401 - a JointEmbedding
-    """Return the ranker that a model's metadata ask for: by cosine, or re-ranking where they say how."""
+def model_ranker(
+    model: Any,  # noqa: ANN401 - a JointEmbedding
+    *,
+    prior: float = 1.0,
+) -> EmbeddingRanker | ReRankingRanker:
+    """Return the ranker that a model's metadata ask for: by cosine, or re-ranking where they say how.
+
+    Parameters
+    ----------
+    model
+        The towers and their metadata.
+    prior
+        How much of what the model says of a candidate without peaks counts, from 0 to 1.
+
+    Raises
+    ------
+    ConfigError
+        The prior does not lie in [0, 1].
+    """
     settings = ReRanking.from_metadata(model.metadata)
-    return EmbeddingRanker(model) if settings is None else ReRankingRanker(model, settings)
+    if settings is None:
+        return EmbeddingRanker(model, prior=prior)
+    return ReRankingRanker(model, settings, prior=prior)
 
 
 def chosen_reranking(

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from diptych.ranking.spectrum_scorers import query_blocks
+from diptych.ranking.fusion import SumScorer
+from diptych.ranking.peak_matching import SpectralEntropyScorer
+from diptych.ranking.spectrum_scorers import PrecursorMatchScorer, query_blocks
 from diptych.spectra.quality import reject_reason
 
 if TYPE_CHECKING:
@@ -47,3 +49,15 @@ class EmbeddingScorer:
         vectors = np.full((len(spectra), found.shape[1]), np.nan, dtype=np.float32)
         vectors[usable] = found
         return vectors
+
+
+def with_peak_matching(model: Embedding) -> SumScorer:
+    """Return the sum of a model's cosine, the spectral entropy similarity and the match of the precursors.
+
+    The three have weights of 1 each. What a network generalises, what peaks say by themselves, and what an open search
+    owes to the precursor: none of them is the best everywhere (`benchmarks/library_search.md`).
+    """
+    return SumScorer(
+        scorers=(EmbeddingScorer(model), SpectralEntropyScorer(), PrecursorMatchScorer()),
+        name=f"{model.name}_with_peak_matching",
+    )
