@@ -1,6 +1,8 @@
 import json
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from diptych.data.candidate_files import read_candidate_file, write_candidate_file
@@ -49,3 +51,22 @@ def test_a_file_that_cannot_be_written_is_an_error(tmp_path: Path):
     (tmp_path / "candidates.json").mkdir()
     with pytest.raises(OutputError, match="cannot be written"):
         write_candidate_file(LISTS, tmp_path / "candidates.json")
+
+
+def test_the_lists_of_a_frozen_benchmark_are_read(tmp_path: Path):
+    path = tmp_path / "lists_formula.parquet"
+    pq.write_table(
+        pa.table({"key": ["A", "B", "A"], "smiles": ["CCO", "C", "COC"], "exact_mass": [46.0, 16.0, 46.0]}), path
+    )
+    assert read_candidate_file(path) == {"A": ["CCO", "COC"], "B": ["C"]}
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [({"key": ["A"]}, "columns key and smiles"), ({"key": [], "smiles": []}, "no candidate list")],
+)
+def test_a_table_of_another_kind_is_refused(tmp_path: Path, columns: dict, message: str):
+    path = tmp_path / "lists.parquet"
+    pq.write_table(pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()}), path)
+    with pytest.raises(DatasetError, match=message):
+        read_candidate_file(path)

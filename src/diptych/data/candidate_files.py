@@ -10,6 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from diptych.data.tables import DAMAGED, open_text
 from diptych.errors import DatasetError
 from diptych.files import replacing
@@ -21,13 +24,15 @@ def read_candidate_file(path: Path) -> dict[str, list[str]]:
     """Return key -> candidate SMILES as written, duplicates included, in the file's order.
 
     The keys are what the file chose: SMILES of the targets as in MassSpecGym, identifiers of spectra, or first blocks.
-    The file may be packed by gzip, xz or bzip2.
+    The file may be packed by gzip, xz or bzip2, or be the ``lists_<kind>.parquet`` of a frozen benchmark.
 
     Raises
     ------
     DatasetError
         The file is missing, damaged, empty, or not of this form.
     """
+    if path.suffix.lower() == ".parquet":
+        return _read_table(path)
     try:
         with open_text(path) as stream:
             content: Any = json.load(stream)
@@ -39,6 +44,22 @@ def read_candidate_file(path: Path) -> dict[str, list[str]]:
         if not isinstance(smiles, list) or not all(isinstance(text, str) for text in smiles):
             raise DatasetError(f"{path}: the value of {key!r} is no list of SMILES")
     return content
+
+
+def _read_table(path: Path) -> dict[str, list[str]]:
+    """Return the lists of a table with one row for each candidate."""
+    try:
+        table = pq.read_table(path, columns=["key", "smiles"]).to_pydict()
+    except (OSError, pa.ArrowException) as error:
+        raise DatasetError(
+            f"{path}: cannot be read: {error}; expected a table with the columns key and smiles"
+        ) from error
+    lists: dict[str, list[str]] = {}
+    for key, smiles in zip(table["key"], table["smiles"], strict=True):
+        lists.setdefault(key, []).append(smiles)
+    if not lists:
+        raise DatasetError(f"{path}: no candidate list; expected at least one")
+    return lists
 
 
 def write_candidate_file(lists: Mapping[str, Sequence[str]], path: Path) -> None:
