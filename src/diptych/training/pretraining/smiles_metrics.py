@@ -10,12 +10,11 @@ import torch
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 from torch import Tensor
-from torch.nn import functional
 
 from diptych.encoders.token_batch import pooled
 from diptych.molecules.smiles_tokens import TOKENS
 from diptych.training.pretraining.smiles_batches import SmilesBatch
-from diptych.training.pretraining.smiles_network import SmilesNetwork, tanimoto_similarities
+from diptych.training.pretraining.smiles_network import SmilesNetwork, centred_units, tanimoto_similarities
 
 _N_BOOTSTRAP = 1000
 
@@ -67,7 +66,7 @@ def pooled_vectors(network: SmilesNetwork, batch: SmilesBatch) -> Tensor:
 
 
 def space_quality(vectors: Tensor, bits: Tensor) -> dict[str, float]:
-    """Return how well cosines of vectors tell Tanimoto similarities of fingerprints; empty where there are none.
+    """Return how well cosines of vectors, less their mean, tell Tanimoto similarities; empty where there are none.
 
     Parameters
     ----------
@@ -78,7 +77,7 @@ def space_quality(vectors: Tensor, bits: Tensor) -> dict[str, float]:
     """
     if not bits.any() or len(bits) < 3:
         return {}
-    unit = functional.normalize(vectors, dim=1)
+    unit = centred_units(vectors)
     cosine, tanimoto = (unit @ unit.T).cpu().numpy(), tanimoto_similarities(bits).cpu().numpy()
     above = np.triu_indices(len(cosine), k=1)
     nearest = np.where(np.eye(len(cosine), dtype=bool), -np.inf, cosine).argmax(axis=1)

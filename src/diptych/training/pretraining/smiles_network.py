@@ -114,7 +114,7 @@ class SmilesNetwork(nn.Module):
 
 
 def similarity_loss(vectors: Tensor, bits: Tensor) -> Tensor:
-    """Return how badly cosines of vectors tell Tanimoto similarities of fingerprints.
+    """Return how badly cosines of vectors, less their mean, tell Tanimoto similarities of fingerprints.
 
     Parameters
     ----------
@@ -125,15 +125,23 @@ def similarity_loss(vectors: Tensor, bits: Tensor) -> Tensor:
 
     Notes
     -----
-    sqrt(mean_(i != j) (cos(x_i, x_j) - T_ij)^2) / std(T): 1 is as bad as one guess for all pairs, 0 perfect.
+    1 - r, with r Pearson's correlation of cos(x_i - m, x_j - m) and T_ij over all pairs i < j of the batch and m their
+    mean: 0 is perfect, 1 is no better than chance. What all vectors share is left out, as the tower that uses
+    the space takes it away.
     """
     if len(vectors) < 3:
         return vectors.new_zeros(())
-    apart = ~torch.eye(len(vectors), dtype=torch.bool, device=vectors.device)
-    unit = functional.normalize(vectors.float(), dim=1)
-    wanted = tanimoto_similarities(bits)[apart]
-    error = ((unit @ unit.T)[apart] - wanted).square().mean()
-    return (error + _SMALLEST_DEVIATION).sqrt() / wanted.std().clamp(min=_SMALLEST_DEVIATION)
+    unit = centred_units(vectors)
+    pairs = torch.triu_indices(len(vectors), len(vectors), offset=1, device=vectors.device)
+    found, wanted = (unit @ unit.T)[*pairs], tanimoto_similarities(bits)[*pairs]
+    found, wanted = found - found.mean(), wanted - wanted.mean()
+    spread = (found.square().sum() * wanted.square().sum() + _SMALLEST_DEVIATION**2).sqrt()
+    return 1 - (found * wanted).sum() / spread
+
+
+def centred_units(vectors: Tensor) -> Tensor:
+    """Return vectors less their mean, divided by their lengths; float32, (n, dim)."""
+    return functional.normalize(vectors.float() - vectors.float().mean(dim=0), dim=1)
 
 
 def tanimoto_similarities(bits: Tensor) -> Tensor:

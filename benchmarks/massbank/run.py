@@ -1,0 +1,171 @@
+"""Our own MassBank benchmark: split ladder, one kind of measurement held out, every protocol, all with one recipe.
+
+    python benchmarks/massbank/run.py massbank-folds.parquet ../shared/data/structures.tsv.xz --work massbank-benchmark
+
+`massbank-folds.parquet` is what ``diptych dataset split`` makes. For each split a benchmark is frozen, the recipe
+(``--preset``, ``--epochs``) learns from its training fold, no structure of its lists being a negative, and is asked
+beside the nearest neighbours and chance. What stands in ``--work`` is not made again. Written: ``ladder.md``,
+``held_out.md``, ``protocols.md`` and their JSON files into ``--output``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from diptych.files import replacing
+
+SPLITS = ("random", "molecule", "scaffold", "similarity", "massspecgym")
+HELD_OUT = {
+    "TOF instruments": "instrument_class=TOF",
+    "negative polarity": "polarity=negative",
+    "[M+Na]+": "adduct=[M+Na]+",
+    "BAFG, RIKEN, Athens_Univ": "contributor=BAFG,RIKEN,Athens_Univ",
+}
+MEASURED = "massspecgym_fold,source=report"
+BESIDE = "nearest_neighbours_20,random"
+RANKERS = (
+    "nearest_neighbour,nearest_neighbours_20,spectral_entropy_neighbours_20,fingerprint_likelihood,"
+    "bond_disconnection,molecule_prior,random"
+)
+PROTOCOLS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("formula", ("--ranker", RANKERS)),
+    ("mass", ("--ranker", f"{BESIDE},precursor_mass")),
+    ("measured", ("--ranker", BESIDE)),
+    ("measured-without-prior", ("--prior", "0", "--ranker", BESIDE)),
+    ("256-way", ("--ranker", f"{BESIDE},precursor_mass")),
+    ("few-shot", ()),
+    ("library-search", ()),
+)
+
+
+def diptych(*arguments: str | Path) -> None:
+    """Run a command of Diptych; its output goes on to ours."""
+    command = [shutil.which("diptych") or "diptych", *map(str, arguments)]
+    print(f"$ {shlex.join(command)}", flush=True)
+    subprocess.run(command, check=True)
+
+
+class Benchmark:
+    """The frozen benchmarks and the models of one run."""
+
+    def __init__(self, arguments: argparse.Namespace) -> None:
+        self.dataset, self.structures = arguments.dataset, arguments.structures
+        self.work, self.preset, self.epochs = arguments.work, arguments.preset, arguments.epochs
+        self.bootstrap = str(arguments.bootstrap)
+
+    def frozen(self, name: str, *how: str) -> Path:
+        """Return the folder of a benchmark, made if it is not there."""
+        folder: Path = self.work / name
+        if not (folder / "benchmark.json").is_file():
+            diptych(
+                *("benchmark", "build", self.dataset, "-o", folder, "--structures", self.structures),
+                *("--lists", "formula,mass,measured", "--measured", MEASURED, *how),
+            )
+        return folder
+
+    def trained(self, frozen: Path) -> Path:
+        """Return the model of a benchmark's training fold, trained if it is not there."""
+        run = self.work / "runs" / frozen.name
+        if not (run / "result.json").is_file():
+            settings = {
+                "data.dataset": f'"{self.dataset}"',
+                "data.folds": f'"{frozen / "folds.tsv.xz"}"',
+                "data.structures": f'"{self.structures}"',
+                "data.cache": f'"{self.work / "cache"}"',
+                "negatives.withhold": f'["{frozen / "lists_formula.parquet"}"]',
+                "validation.fold": '""',
+                "training.epochs": self.epochs,
+                "training.seed": 0,
+            }
+            sets = (part for key, value in settings.items() for part in ("--set", f"{key}={value}"))
+            resume = ("--resume",) if (run / "checkpoint").is_dir() else ()
+            diptych("train", "--preset", self.preset, *sets, "-o", run, *resume)
+        return run / "model"
+
+    def asked(self, frozen: Path, protocol: str, *how: str | Path) -> Path:
+        """Return the folder of the results of a protocol, asked if it is not there."""
+        results = self.work / "results" / frozen.name / protocol
+        if not any(results.glob("*.json")):
+            kind = protocol.removesuffix("-without-prior")
+            short = ("--min-list-length", "2") if kind in {"formula", "mass", "measured"} else ()
+            diptych(
+                *("benchmark", "run", frozen, "--model", self.trained(frozen), "--protocol", kind, *short),
+                *("--dataset", self.dataset, "--bootstrap", self.bootstrap, *how, "-o", results),
+            )
+        return results
+
+    def rung(self, name: str, *how: str) -> Path:
+        """Return the report of the recipe on the formula lists of one split."""
+        return self.asked(self.frozen(name, *how), "formula", "--ranker", BESIDE) / "report.json"
+
+
+def ladder(rungs: Iterable[tuple[str, Path]], output: Path) -> None:
+    """Lay reports side by side."""
+    diptych("benchmark", "ladder", *(f"{name}={report}" for name, report in rungs), "-o", output)
+
+
+def write_protocols(folders: Sequence[tuple[str, Path]], output: Path, *, command: str) -> None:
+    """Write the tables of all protocols into one Markdown file, and their figures into one JSON file."""
+    lines, figures = ["# Every protocol on our own MassBank benchmark, scaffold split", ""], {}
+    for protocol, folder in folders:
+        summary = folder / "summary.md"
+        lines += [f"## {protocol}", ""]
+        if summary.is_file():
+            lines += [summary.read_text(encoding="utf-8").strip(), ""]
+        else:
+            rows = json.loads((folder / f"{protocol}.json").read_text(encoding="utf-8"))["rows"]
+            lines += [*table_of(rows), ""]
+            figures[protocol] = rows
+    lines += [f"    {command}", ""]
+    _write(output / "protocols.md", "\n".join(lines))
+    _write(output / "protocols.json", json.dumps(figures, indent=1) + "\n")
+
+
+def table_of(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """Return the lines of the table that the command line prints of a protocol."""
+    from diptych.evaluation.protocols import table_lines
+
+    return list(table_lines(rows))
+
+
+def _write(path: Path, text: str) -> None:
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the benchmark from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("dataset", type=Path)
+    parser.add_argument("structures", type=Path)
+    parser.add_argument("--work", type=Path, default=Path("massbank-benchmark"))
+    parser.add_argument("--preset", default="fingerprint-ions")
+    parser.add_argument("--epochs", type=int, default=12)
+    parser.add_argument("--bootstrap", type=int, default=1000)
+    parser.add_argument("--output", "-o", type=Path, default=Path(__file__).parent)
+    parser.add_argument("--only", choices=("ladder", "held-out", "protocols"), action="append")
+    arguments = parser.parse_args(argv)
+    benchmark, wanted = Benchmark(arguments), arguments.only or ("ladder", "held-out", "protocols")
+    if "protocols" in wanted:
+        frozen = benchmark.frozen("scaffold", "--fold-column", "scaffold")
+        folders = [(name, benchmark.asked(frozen, name, *how)) for name, how in PROTOCOLS]
+        write_protocols(folders, arguments.output, command=f"python {shlex.join(sys.argv)}")
+        shutil.copy(frozen / "benchmark.json", arguments.output / "benchmark.json")
+    if "ladder" in wanted:
+        rungs = [(name, benchmark.rung(name, "--fold-column", name)) for name in SPLITS]
+        ladder(rungs, arguments.output / "ladder.md")
+    if "held-out" in wanted:
+        rungs = [(name, benchmark.rung(name.replace(" ", "-"), "--hold-out", how)) for name, how in HELD_OUT.items()]
+        ladder(rungs, arguments.output / "held_out.md")
+
+
+if __name__ == "__main__":
+    main()
