@@ -53,7 +53,7 @@ def sections(audit: Audit) -> list[tuple[str, str, Sequence[str], Rows]]:
         ),
         ("List length", "Hit rate at 1 beside that of random scores in the same lists.", *length_table(audit.lengths)),
     ]
-    found += [(f"By {column}", "", *stratum_table(strata)) for column, strata in audit.strata.items()]
+    found += [(f"By {column.replace('_', ' ')}", "", *stratum_table(strata)) for column, strata in audit.strata.items()]
     found += [_harmful(audit.harmful), _hardest(audit.hardest)]
     return [section for section in found if section[3]]
 

@@ -108,7 +108,8 @@ def svg(figure: Figure, name: str) -> str:
     text = buffer.getvalue()
     text = text[text.index("<svg") :].strip()
     text = re.sub(r'(id="|href="#|url\(#)', lambda match: f"{match.group(1)}{name}-", text)
-    return re.sub(r'width="[\d.]+pt" height="[\d.]+pt"', 'class="figure"', text, count=1)
+    # As wide as it was drawn, so that letters have one size on the page; narrower where there is no room.
+    return re.sub(r'width="([\d.]+)pt" height="[\d.]+pt"', r'class="figure" style="max-width: \1pt"', text, count=1)
 
 
 def png(figure: Figure) -> bytes:
