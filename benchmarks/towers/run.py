@@ -63,6 +63,7 @@ def trained(config: RunConfig, folder: Path) -> dict[str, Any]:
         "seconds": round(seconds, 1),
         "share_waiting_for_data": round(sum(epoch["data_seconds"] for epoch in epochs) / seconds, 4),
         "last_loss": epochs[-1]["train_loss"],
+        "last_validation": {key: value for key, value in epochs[-1].items() if key.startswith("val_")},
         "result": json.loads((folder / "result.json").read_text(encoding="utf-8")),
         "config": config.to_dict(),
     }

@@ -2,7 +2,8 @@
 
     python benchmarks/towers/summary.py benchmarks/towers/results
 
-Written: ``benchmarks/towers/README.md`` and ``benchmarks/towers/summary.json`` (``--output`` names another folder).
+Written: ``benchmarks/towers/README.md``, at its end ``notes.md``, and ``benchmarks/towers/summary.json`` (``--output``
+names another folder).
 """
 
 from __future__ import annotations
@@ -80,6 +81,9 @@ def summarised(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "library_search": search,
         "parameters": spread(results, "parameters", "total"),
         "epochs": spread(results, "training", "epochs"),
+        "last_validation": {
+            metric: spread(results, "training", "last_validation", f"val_{metric}") for metric in _METRICS
+        },
         "training_seconds": spread(results, "training", "seconds"),
         "share_waiting_for_data": spread(results, "training", "share_waiting_for_data"),
         "spectra_per_second": spread(results, "speed", "spectra_per_second"),
@@ -246,6 +250,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         parser.error(f"{arguments.results}: no results; expected files that run.py writes")
     summary = {fold: {name: summarised(group) for name, group in presets.items()} for fold, presets in results.items()}
     text = to_markdown(summary, results, command=f"python {shlex.join(sys.argv)}")
+    notes = Path(__file__).parent / "notes.md"
+    if notes.is_file():
+        text += "\n" + notes.read_text(encoding="utf-8")
     for name, content in (("README.md", text), ("summary.json", json.dumps(summary, indent=1) + "\n")):
         with replacing(arguments.output / name) as temporary:
             temporary.write_text(content, encoding="utf-8")
