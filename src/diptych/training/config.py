@@ -12,6 +12,7 @@ from typing import Any, Literal
 from diptych.errors import ConfigError
 from diptych.presets import read_preset
 from diptych.training.data_config import AugmentationConfig, DataConfig, NegativesConfig, SamplingConfig
+from diptych.training.schedule import Schedule
 from diptych.training.sections import apply_override, merged, section_from, setting
 
 
@@ -99,7 +100,9 @@ class TrainingConfig:
     interaction_rate
         What the learning rate is multiplied with for the interaction of peaks and fragments.
     warmup_epochs
-        Epochs over which the learning rate rises linearly; afterwards it falls along half a cosine to zero.
+        Epochs over which the learning rate rises linearly.
+    schedule
+        Of the learning rate afterwards: ``"cosine"`` falls along half a cosine to zero, ``"constant"`` stays.
     gradient_clip
         Largest norm of the gradient; 0 leaves it as it is.
     ema_decay
@@ -123,6 +126,7 @@ class TrainingConfig:
     weight_decay: float = setting(0.01, minimum=0.0)
     interaction_rate: float = setting(3.0, minimum=0.0)
     warmup_epochs: float = setting(1.0, minimum=0.0)
+    schedule: Schedule = "cosine"
     gradient_clip: float = setting(1.0, minimum=0.0)
     ema_decay: float = setting(0.0, minimum=0.0, maximum=0.99999)
     precision: Literal["auto", "float32", "bfloat16"] = "auto"

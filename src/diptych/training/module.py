@@ -107,7 +107,10 @@ class ContrastiveModule(lightning.LightningModule):
         torch.manual_seed(_step_seed(self.settings.seed, self.global_step, self.global_rank))
         n_steps = self.settings.epochs * self.steps_per_epoch
         factor = learning_rate_factor(
-            self.global_step, n_steps=n_steps, n_warmup=round(self.settings.warmup_epochs * self.steps_per_epoch)
+            self.global_step,
+            n_steps=n_steps,
+            n_warmup=round(self.settings.warmup_epochs * self.steps_per_epoch),
+            schedule=self.settings.schedule,
         )
         for group in self.trainer.optimizers[0].param_groups:
             group["lr"] = self.settings.learning_rate * factor * group["rate"]
