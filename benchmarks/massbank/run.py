@@ -43,6 +43,8 @@ PROTOCOLS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("256-way", ("--ranker", f"{BESIDE},precursor_mass")),
     ("few-shot", ()),
     ("library-search", ()),
+    ("answer-absent", ("--ranker", "nearest_neighbours_20", "--min-list-length", "2")),
+    ("robustness", ("--min-list-length", "2")),
 )
 
 

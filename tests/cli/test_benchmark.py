@@ -150,6 +150,16 @@ def test_robustness_has_rows_for_each_ranker(benchmark: Path, monkeypatch, capsy
     assert "| nearest_neighbour | dropped_peaks | 0.5 | 4 |" in capsys.readouterr().out
 
 
+def test_answer_absent_has_a_row_for_each_ranker(benchmark: Path, monkeypatch, capsys):
+    options = ("--protocol", "answer-absent", "--model", "any", "--ranker", "random", "--bootstrap", "5", "-o", "r")
+    assert run(monkeypatch, "run", "b", *options) == 0
+    rows = json.loads((benchmark / "r" / "answer-absent.json").read_text())["rows"]
+    assert [row["ranker"] for row in rows] == ["carbon-counter", "spectrum_blind", "random"]
+    assert rows[0]["auroc"] > rows[1]["auroc"] == 0.5
+    assert rows[0]["calibration_error"] is None
+    assert "| random | " in capsys.readouterr().out
+
+
 def test_few_shot_asks_the_model_its_blind_control_and_binned_peaks(benchmark: Path, monkeypatch, capsys):
     module = "diptych.evaluation.protocols.few_shot_table"
     asked = {}

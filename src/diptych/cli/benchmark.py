@@ -77,7 +77,10 @@ def run_command(
         typer.Option(exists=True, help="Table of query, smiles or inchikey_first_block, and score; repeatable."),
     ] = None,
     protocol: Annotated[
-        str, typer.Option(help="formula, mass, measured, 256-way, global, few-shot, library-search or robustness.")
+        str,
+        typer.Option(
+            help="formula, mass, measured, 256-way, global, few-shot, library-search, robustness or answer-absent."
+        ),
     ] = "",
     dataset: Annotated[
         Path | None,
@@ -149,6 +152,7 @@ def _run(benchmark: Benchmark, asked: Asked, protocol: str, output: Path) -> lis
         "few-shot": benchmark_protocols.run_few_shot,
         "library-search": benchmark_protocols.run_library_search,
         "robustness": benchmark_protocols.run_robustness,
+        "answer-absent": benchmark_protocols.run_answer_absent,
     }
     if protocol not in runners:
         known = ", ".join([*benchmark.lists, "256-way", *runners])

@@ -131,6 +131,23 @@ def run_robustness(benchmark: Benchmark, asked: Asked, output: Path) -> list[str
     return [*robustness_lines(rows), f"Written: {output}"]
 
 
+def run_answer_absent(benchmark: Benchmark, asked: Asked, output: Path) -> list[str]:
+    """Return the table of what scores say when the answer is taken out of the first lists of the benchmark."""
+    from diptych.evaluation.confidence_table import AskedLists, answer_absent_table
+
+    questions = _questions(benchmark, asked, next(iter(benchmark.lists)))
+    queries = [q for q in questions.queries if q.candidates.n_candidates >= max(2, asked.min_list_length)]
+    lists = AskedLists(
+        molecules=[query.target for query in queries],
+        positions=[query.candidates.positions.get(query.target) for query in queries],
+    )
+    scores = {ranker.name: ranker.score(queries) for ranker in asked.rankers(benchmark)}
+    rows = answer_absent_table(
+        scores, lists, temperatures=asked.temperatures, n_bootstrap=asked.n_bootstrap, seed=asked.seed
+    )
+    return _write_table(rows, benchmark, "answer-absent", output)
+
+
 def _questions(benchmark: Benchmark, asked: Asked, protocol: str) -> Questions:
     if protocol != "256-way":
         return benchmark.questions(protocol, fold=asked.fold)

@@ -59,6 +59,18 @@ class Asked:
         """What the report says of the model."""
         return {} if self.embedding is None else {"model_digest": self.embedding.digest, "prior": self.prior}
 
+    @property
+    def temperatures(self) -> dict[str, float]:
+        """Return the temperature of the model's scores, by its name; empty where they are not calibrated."""
+        if self.embedding is None:
+            return {}
+        from diptych.annotation import calibration_of
+        from diptych.retrieval.reranking import ReRanking
+
+        settings = ReRanking.from_metadata(self.embedding.metadata)
+        found = calibration_of(self.embedding, rerank=settings.recall if settings else 0, prior=self.prior)
+        return {} if found is None else {self.embedding.name: found.temperature}
+
     def rankers(self, benchmark: Benchmark) -> list[Ranker]:
         """Return everybody that is asked: the model and its blind control, then tables, then rankers by name."""
         from diptych.evaluation.score_tables import ScoreTableRanker

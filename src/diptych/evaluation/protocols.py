@@ -155,14 +155,16 @@ def table_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return rows of one shape as a Markdown table: rates in %, of dicts mean and deviation; counts are left out."""
     names = [name for name in rows[0] if name != "counts"]
     lines = [f"| {' | '.join(name.replace('_', ' ') for name in names)} |", "|---" * len(names) + "|"]
-    return lines + [f"| {' | '.join(_shown(row[name]) for name in names)} |" for row in rows]
+    return lines + [f"| {' | '.join(_shown(row[name], name) for name in names)} |" for row in rows]
 
 
-def _shown(value: object) -> str:
+def _shown(value: object, name: str) -> str:
     if isinstance(value, Mapping):
         mean, deviation = value["mean"], value["deviation"]
         shown = "" if mean is None else f"{100 * mean:.1f}"
         return shown if deviation is None else f"{shown} ± {100 * deviation:.1f}"
+    if isinstance(value, float) and name.endswith("_size"):
+        return f"{value:.1f}"
     if isinstance(value, float):
         return f"{100 * value:.1f}" if value <= 1 else f"{value:.0f}"
     return "" if value is None else str(value)

@@ -1,0 +1,182 @@
+"""Answer absent, as a protocol: what each method's scores say of whether, and how surely, the answer is in a list."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diptych.errors import EvaluationError
+from diptych.evaluation.answer_absent import (
+    auroc,
+    conformal_sets,
+    conformal_threshold,
+    expected_calibration_error,
+    risk_coverage,
+    take_out_answers,
+)
+
+ERROR_RATE = 0.1
+_AT_LEAST = 2
+_COLUMNS = (
+    "ranker",
+    "queries",
+    "left_out",
+    "auroc",
+    "low",
+    "high",
+    "auroc_probability",
+    "risk_coverage_area",
+    "calibration_error",
+    "conformal_coverage",
+    "conformal_size",
+    "conformal_empty",
+)
+Scores = Sequence[NDArray[np.floating]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AskedLists:
+    """The lists that every method scored.
+
+    Attributes
+    ----------
+    molecules
+        First block of each query's answer.
+    positions
+        Of the answer within each list; None where the list lacks it.
+    """
+
+    molecules: Sequence[str]
+    positions: Sequence[int | None]
+
+    def __post_init__(self) -> None:
+        if len(self.molecules) != len(self.positions):
+            raise EvaluationError(
+                f"{len(self.molecules)} molecules and {len(self.positions)} positions; expected one for each query"
+            )
+
+
+def answer_absent_table(
+    scores: Mapping[str, Scores],
+    asked: AskedLists,
+    *,
+    temperatures: Mapping[str, float] | None = None,
+    error_rate: float = ERROR_RATE,
+    n_bootstrap: int = 2000,
+    seed: int = 0,
+) -> list[dict[str, Any]]:
+    """Return for every method how well its scores tell that the answer is absent, and how far they can be trusted.
+
+    Parameters
+    ----------
+    scores
+        Method -> for each query the scores of its candidates; NaN where there is none.
+    asked
+        The lists.
+    temperatures
+        Of the methods whose scores are calibrated: probabilities are the softmax of score / T.
+    error_rate
+        Of the conformal sets. Half of the molecules, drawn by the seed and one spectrum of each, set the threshold; the
+        spectra of the other half are tested.
+    n_bootstrap, seed
+        Resamples of molecules for the 95 % percentile intervals.
+
+    Returns
+    -------
+    list of dicts
+        ``ranker``, ``queries``, ``left_out``; ``auroc`` of the best score with the answer in the list against without
+        (``low``, ``high``); the same of the first probability, ``auroc_probability``, where calibrated;
+        ``risk_coverage_area`` by score, or by probability where calibrated; ``calibration_error`` where calibrated;
+        ``conformal_coverage``, ``conformal_size``, ``conformal_empty`` (fraction of sets). None where unknown.
+    """
+    known = temperatures or {}
+    rows = [
+        {"ranker": name, **_row(given, asked, known.get(name), error_rate, n_bootstrap=n_bootstrap, seed=seed)}
+        for name, given in scores.items()
+    ]
+    return [{column: row.get(column) for column in _COLUMNS} for row in rows]
+
+
+def _row(
+    scores: Scores, asked: AskedLists, temperature: float | None, error_rate: float, *, n_bootstrap: int, seed: int
+) -> dict[str, Any]:
+    answered = [(i, position) for i, position in enumerate(asked.positions) if position is not None]
+    told = [(i, position) for i, position in answered if _can_be_told(scores[i], position)]
+    kept, positions = [scores[i] for i, _ in told], [position for _, position in told]
+    molecules = np.array([asked.molecules[i] for i, _ in told])
+    row: dict[str, Any] = {"queries": len(told), "left_out": len(scores) - len(told)}
+    if len(np.unique(molecules)) < _AT_LEAST:
+        return row
+    top = take_out_answers(kept, positions)
+    low, high = _interval(top.present, top.absent, molecules, n_bootstrap=n_bootstrap, seed=seed)
+    row |= {"auroc": auroc(top.present, top.absent), "low": low, "high": high}
+    right = [_first_is(given, position) for given, position in zip(kept, positions, strict=True)]
+    sure = top.present
+    if temperature is not None:
+        sure = np.array([_highest_probability(given, temperature) for given in kept])
+        others = [np.delete(given, position) for given, position in zip(kept, positions, strict=True)]
+        absent = np.array([_highest_probability(given, temperature) for given in others])
+        row |= {
+            "auroc_probability": auroc(sure, absent),
+            "calibration_error": expected_calibration_error(sure, right),
+        }
+    row["risk_coverage_area"] = risk_coverage(sure, right).area
+    return row | _conformal(kept, positions, molecules, error_rate=error_rate, seed=seed)
+
+
+def _conformal(
+    scores: Scores, positions: Sequence[int], molecules: NDArray[np.str_], *, error_rate: float, seed: int
+) -> dict[str, float]:
+    """Return coverage and size of conformal sets, half of the molecules setting the threshold."""
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(np.unique(molecules))
+    kept = [int(rng.choice(np.flatnonzero(molecules == block))) for block in order[: len(order) // 2]]
+    threshold = conformal_threshold([float(scores[i][positions[i]]) for i in kept], error_rate=error_rate)
+    tested = np.flatnonzero(np.isin(molecules, order[len(order) // 2 :])).tolist()
+    found = conformal_sets([scores[i] for i in tested], [positions[i] for i in tested], threshold=threshold)
+    return {
+        "conformal_coverage": found.coverage,
+        "conformal_size": found.mean_size,
+        "conformal_empty": found.n_empty / len(tested),
+    }
+
+
+def _can_be_told(scores: NDArray[np.floating], position: int) -> bool:
+    """Return whether the answer is scored, and another candidate is."""
+    return not np.isnan(scores[position]) and int(np.count_nonzero(~np.isnan(scores))) >= _AT_LEAST
+
+
+def _first_is(scores: NDArray[np.floating], position: int) -> bool:
+    """Return whether the answer stands first, ties against it."""
+    return int(np.count_nonzero(scores >= scores[position])) == 1
+
+
+def _highest_probability(scores: NDArray[np.floating], temperature: float) -> float:
+    known = scores[~np.isnan(scores)].astype(np.float64)
+    return float(1 / np.exp((known - known.max()) / temperature).sum())
+
+
+def _interval(
+    present: NDArray[np.float64],
+    absent: NDArray[np.float64],
+    molecules: NDArray[np.str_],
+    *,
+    n_bootstrap: int,
+    seed: int,
+) -> tuple[float | None, float | None]:
+    """Return the 95 % percentile interval of the AUROC, molecules drawn with all their queries."""
+    if not n_bootstrap:
+        return None, None
+    rng = np.random.default_rng(seed)
+    codes = np.unique(molecules, return_inverse=True)[1]
+    rows_of = np.split(np.argsort(codes, kind="stable"), np.cumsum(np.bincount(codes))[:-1])
+    found = []
+    for _ in range(n_bootstrap):
+        rows = np.concatenate([rows_of[i] for i in rng.integers(len(rows_of), size=len(rows_of))])
+        found.append(auroc(present[rows], absent[rows]))
+    low, high = np.percentile(found, [2.5, 97.5])
+    return float(low), float(high)
