@@ -42,7 +42,8 @@ class FirstTwoPeaks:
         return features / np.linalg.norm(features, axis=1, keepdims=True)
 
     def encode_spectra(self, spectra: Sequence[Spectrum], *, blind: bool = False) -> np.ndarray:
-        return self.encode_structure_features(np.array([spectrum.intensity[:2] for spectrum in spectra]))
+        seen = [[1.0, 0.0] if blind else spectrum.intensity[:2] for spectrum in spectra]
+        return self.encode_structure_features(np.array(seen))
 
 
 class Outcome(NamedTuple):
@@ -120,6 +121,21 @@ def test_spectra_become_a_table_json_and_a_summary(command: Command, library: Pa
     assert "annotated 1 of 3 spectra" in outcome.out
     assert "no precursor m/z (1)" in outcome.out
     assert str(tmp_path / "out" / "annotations.tsv") in outcome.out
+
+
+def test_without_the_prior_the_scores_change_and_there_is_no_probability(
+    command: Command, library: Path, tmp_path: Path
+):
+    (tmp_path / "a.mgf").write_text(mgf({}))
+    scores = {}
+    for prior in ("1", "0"):
+        assert command(tmp_path / "a.mgf", "--library", library, "--prior", prior).code == 0
+        rows = table(tmp_path / "out")
+        scores[prior] = [row["score"] for row in rows]
+        assert [bool(row["probability"]) for row in rows] == [prior == "1"] * len(rows)
+        assert json.loads((tmp_path / "out" / "annotations.json").read_text())["provenance"]["prior"] == float(prior)
+    assert scores["1"] != scores["0"]
+    assert command(tmp_path / "a.mgf", "--library", library, "--prior", "2").code == 2
 
 
 def test_ppm_top_and_format_are_obeyed(command: Command, library: Path, tmp_path: Path):

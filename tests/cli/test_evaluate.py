@@ -100,6 +100,19 @@ def test_a_model_is_judged_beside_its_controls(folder: Path, monkeypatch, capsys
         assert text in shown
 
 
+@pytest.mark.parametrize("more", [(), ("--consensus", "2")])
+def test_without_the_prior_the_model_is_asked_less_what_it_says_blind(folder: Path, monkeypatch, more: tuple[str, ...]):
+    options = ["--model", "any", "--spectra", "s.mgf", "--candidates", "lists.json", "--bootstrap", "0", *more]
+    targets = []
+    for prior in ("1", "0"):
+        assert run(monkeypatch, *options, "--prior", prior) == 0
+        assert json.loads((folder / "report.json").read_text())["provenance"]["prior"] == float(prior)
+        with (folder / "report.ranks.tsv").open() as stream:
+            targets.append([float(row["score_target"]) for row in csv.DictReader(stream, delimiter="\t")])
+    # The blind vector is at right angles to the spectrum's: their difference has the length sqrt(2).
+    np.testing.assert_allclose(targets[1], np.array(targets[0]) / np.sqrt(2), rtol=1e-4)
+
+
 def test_several_spectra_of_a_molecule_are_asked_as_one_query(folder: Path, monkeypatch):
     again = (
         MGF.replace("TITLE=first", "TITLE=again").replace("2.0 100", "3.0 100").partition("BEGIN IONS\nTITLE=second")
