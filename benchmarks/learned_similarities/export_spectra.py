@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diptych.spectra import Spectrum
+from diptych.spectra.adduct import Adduct
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from peer_benchmark import FoldRow, benchmark_spectra, read_folds
@@ -32,10 +33,34 @@ def to_arrays(spectra: Sequence[Spectrum], folds: Mapping[str, FoldRow]) -> dict
         "precursor_mz": np.array([spectrum.precursor_mz or np.nan for spectrum in spectra], dtype=np.float64),
         "polarity": np.array([spectrum.polarity or "" for spectrum in spectra]),
         "adduct": np.array([spectrum.adduct.name if spectrum.adduct else "" for spectrum in spectra]),
+        "contributor": np.array([spectrum.metadata.get("contributor", "") for spectrum in spectra]),
         "fold": np.array([row.fold for row in rows]),
         "smiles": np.array([row.smiles for row in rows]),
         "first_block": np.array([row.first_block for row in rows]),
     }
+
+
+def read_spectra_file(path: Path) -> list[Spectrum]:
+    """Return the spectra of a file that this program wrote, with what searching them needs."""
+    with np.load(path, allow_pickle=False) as file:
+        column = {name: file[name] for name in file.files}
+    adducts = {str(name): Adduct.parse(str(name)) if name else None for name in np.unique(column["adduct"])}
+    return [
+        Spectrum(
+            mz=column["mz"][start:stop].copy(),
+            intensity=column["intensity"][start:stop].copy(),
+            precursor_mz=None if np.isnan(precursor_mz) else float(precursor_mz),
+            adduct=adducts[str(adduct)],
+            identifier=str(accession),
+            metadata={"contributor": str(contributor), "ionmode": str(polarity)},
+        )
+        for start, stop, precursor_mz, adduct, accession, contributor, polarity in zip(
+            column["start"][:-1],
+            column["start"][1:],
+            *(column[name] for name in ("precursor_mz", "adduct", "accession", "contributor", "polarity")),
+            strict=True,
+        )
+    ]
 
 
 def main() -> None:
