@@ -50,9 +50,9 @@ PROTOCOLS: tuple[tuple[str, tuple[str, ...]], ...] = (
 
 def diptych(*arguments: str | Path) -> None:
     """Run a command of Diptych; its output goes on to ours."""
-    command = [shutil.which("diptych") or "diptych", *map(str, arguments)]
-    print(f"$ {shlex.join(command)}", flush=True)
-    subprocess.run(command, check=True)
+    words = [str(argument) for argument in arguments]
+    print(f"$ {shlex.join(['diptych', *words])}", flush=True)
+    subprocess.run([sys.executable, "-c", "from diptych.cli.main import run; run()", *words], check=True)
 
 
 class Benchmark:
