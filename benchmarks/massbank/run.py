@@ -100,7 +100,8 @@ class Benchmark:
             short = ("--min-list-length", "2") if kind in {"formula", "mass", "measured"} else ()
             diptych(
                 *("benchmark", "run", frozen, "--model", self.trained(frozen), "--protocol", kind, *short),
-                *("--dataset", self.dataset, "--bootstrap", self.bootstrap, *how, "-o", results),
+                *("--dataset", self.dataset, "--structures", self.structures, "--bootstrap", self.bootstrap),
+                *(*how, "-o", results),
             )
         return results
 
