@@ -36,6 +36,13 @@ training each, of the size given below: lower bounds for these methods, not verd
 Tanimoto similarity (Morgan, radius 2, 4096 bits) to the molecule of the nearest training spectrum, or the mean of it
 over the 20 nearest molecules, weighted by similarity; a negative cosine counts as 0."""
 _METHODS = ("spec2vec", "ms2deepscore")
+_SETTINGS = """\
+Peaks below 0.001 of the most intense one are left out; nothing else is. Spec2Vec: words of two decimals; neutral losses
+of 5 to 200 Da, which version 0.9 makes no longer and which are made here; the package's defaults (CBOW, 300
+dimensions, window 500, 5 noise words, learning rate 0.025 less 0.00025 per epoch), 15 epochs, one thread; a spectrum is
+the sum of its words, weighted by the square root of intensity. MS2DeepScore: the package's defaults (bins of 0.1 from
+10 to 1000 Th, batches of 32 pairs, Adam at 0.00025, mean squared error) but for those named as smaller; the training ends
+when its processor time is spent."""
 
 
 def to_markdown(report: Mapping[str, Any], *, rankers: Mapping[str, Any], searched: Mapping[str, Any]) -> str:
@@ -56,8 +63,16 @@ def to_markdown(report: Mapping[str, Any], *, rankers: Mapping[str, Any], search
         "",
         _COMMANDS,
         "",
+        *_run_as(report),
     ]
     return "\n".join(lines)
+
+
+def _run_as(report: Mapping[str, Any]) -> list[str]:
+    if not report["learned_only"]:
+        return []
+    names = ", ".join(report["trainings"])
+    return [f"The tables above are of the last command with `--learned-only` and the vectors of {names} alone.", ""]
 
 
 def _absent(trainings: Mapping[str, Any]) -> list[str]:
@@ -121,7 +136,7 @@ def _search_cell(figures: Mapping[str, Any]) -> str:
 
 
 def _trainings(trainings: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    lines = ["## Trainings", ""]
+    lines = ["## Trainings", "", _SETTINGS, ""]
     for name, said in trainings.items():
         settings = "; ".join(f"{key.replace('_', ' ')} {_value(value)}" for key, value in said.items())
         lines += [f"- **{name}**: {settings}."]

@@ -4,8 +4,8 @@
 
 spectra.npz is of ``export_spectra.py``; VECTORS are the files of ``train_spec2vec.py`` and ``train_ms2deepscore.py``.
 Asked: the nearest neighbour and the 20 nearest among the training spectra by each similarity, and library search in the
-hard library. Beside them stands the cosine of binned spectra, asked alike; ``--learned-only`` leaves it out and takes its
-figures, without paired differences, from ``../rankers.json`` and ``../library_search.json``.
+hard library. Beside them stand baselines without training, asked alike; ``--learned-only`` leaves them out and takes
+their figures, without paired differences, from ``../rankers.json`` and ``../library_search.json``.
 Written into this folder, or that of ``-o``: ``results.json`` and ``README.md``.
 """
 
@@ -135,6 +135,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         }
     return {
         "trainings": {scorer.name: scorer.said for scorer in learned},
+        "learned_only": arguments.learned_only,
         "n_queries": len(evaluations[0].queries),
         "n_molecules": evaluations[0].n_molecules,
         "n_bootstrap": arguments.bootstrap,

@@ -75,7 +75,7 @@ class Benchmark:
 
     def trained(self, frozen: Path) -> Path:
         """Return the model of a benchmark's training fold, trained if it is not there."""
-        run = self.work / "runs" / frozen.name
+        run = self.work / "runs" / f"{frozen.name}-recipe"  # its name, which no ranker may share
         if not (run / "result.json").is_file():
             settings = {
                 "data.dataset": f'"{self.dataset}"',
