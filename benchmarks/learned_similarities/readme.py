@@ -41,7 +41,7 @@ Peaks below 0.001 of the most intense one are left out; nothing else is. Spec2Ve
 of 5 to 200 Da, which version 0.9 makes no longer and which are made here; the package's defaults (CBOW, 300
 dimensions, window 500, 5 noise words, learning rate 0.025 less 0.00025 per epoch), 15 epochs, one thread; a spectrum is
 the sum of its words, weighted by the square root of intensity. MS2DeepScore: the package's defaults (bins of 0.1 from
-10 to 1000 Th, batches of 32 pairs, Adam at 0.00025, mean squared error) but for those named as smaller; the training ends
+10 to 1000 Th, batches of 32 pairs, Adam at 0.00025, mean squared error) but for those named as smaller; training ends
 when its processor time is spent."""
 
 
@@ -79,7 +79,10 @@ def _absent(trainings: Mapping[str, Any]) -> list[str]:
     names = [name for name in _METHODS if name not in trainings]
     if not names:
         return []
-    return [f"**Not measured yet: {', '.join(names)}.** The commands below train it and add it to the tables.", ""]
+    return [
+        f"**Not measured yet: {', '.join(names)}.** There was no time for its training; the command below is untested.",
+        "",
+    ]
 
 
 def _ranking(report: Mapping[str, Any], others: Mapping[str, Any]) -> list[str]:
