@@ -51,6 +51,25 @@ def test_of_equally_large_fragments_the_choice_does_not_depend_on_their_order():
     assert Structure.from_smiles("CCO.COC") == Structure.from_smiles("COC.CCO")
 
 
+@pytest.mark.parametrize(
+    ("anion", "neutral"),
+    [
+        ("c1ccc(-c2ccc[cH-]2)cc1", "C1=CCC(c2ccccc2)=C1"),
+        ("[cH-]1cccc1", "C1=CCC=C1"),
+        ("[n-]1cccc1", "c1cc[nH]c1"),
+        ("[O-]c1ccccc1", "Oc1ccccc1"),
+    ],
+)
+def test_an_aromatic_anion_is_neutralised_to_what_can_be_read_again(anion: str, neutral: str):
+    assert Structure.from_smiles(anion).smiles == neutral
+    assert Structure.from_smiles(neutral).smiles == neutral
+
+
+def test_what_cannot_be_read_again_is_refused():
+    with pytest.raises(StructureError, match="cannot read it again"):
+        Structure.from_smiles("[H][H-][B-]1([H-][H])[n+]2ccccc2-c2cccc[n+]21")
+
+
 def test_a_quaternary_ammonium_stays_charged_and_weighs_an_electron_less():
     choline = Structure.from_smiles("C[N+](C)(C)CCO.[Cl-]")
     assert (choline.formula, choline.charge) == ("C5H14NO+", 1)

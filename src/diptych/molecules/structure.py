@@ -245,7 +245,30 @@ def _neutralised(mol: Chem.Mol) -> Chem.Mol:
         atom.SetAtomMapNum(0)
     if mol.HasQuery():
         raise StructureError("an atom or bond is a query; expected definite ones")
-    neutral: Chem.Mol = _uncharger().uncharge(mol) if has_charge else mol
+    return _uncharged(mol) if has_charge else mol
+
+
+def _uncharged(mol: Chem.Mol) -> Chem.Mol:
+    """Return the molecule with protons added or removed where charged.
+
+    Raises
+    ------
+    StructureError
+        RDKit cannot read again what it makes of it.
+    """
+    aromatic_anion = any(
+        a.GetFormalCharge() < 0 and a.GetIsAromatic() and a.GetAtomicNum() == 6 for a in mol.GetAtoms()
+    )
+    if aromatic_anion:
+        # With its proton a cyclopentadienide is no longer aromatic, which RDKit overlooks.
+        mol = Chem.Mol(mol)
+        Chem.Kekulize(mol, clearAromaticFlags=True)
+    neutral: Chem.Mol = _uncharger().uncharge(mol)
+    if aromatic_anion:
+        Chem.SanitizeMol(neutral)
+    smiles = Chem.MolToSmiles(neutral)
+    if Chem.MolFromSmiles(smiles) is None:
+        raise StructureError(f"{_shown(smiles)}: RDKit neutralises to this, and cannot read it again")
     return neutral
 
 
