@@ -115,7 +115,7 @@ def to_markdown(summary: Mapping[str, Any], results: Mapping[str, Any], *, comma
         "target, queries with one candidate are left out. *Blind* is the same model asked without peaks. Decoys of the "
         "measured lists may be molecules of the training fold, which draw the nearest neighbours to themselves; decoys "
         "of the 10 ppm lists may have been negatives in training, those of the same-formula lists were not. *Without "
-        "prior*: what the model says without peaks is taken off (`--prior 0`), for lists of measured molecules. "
+        "prior*: what the model says without peaks is taken off (`--prior 0`), for lists of training molecules. "
         "*With peak matching*: the cosine of the vectors, plus the spectral entropy similarity, plus the match of the "
         "precursors (one at equal m/z, 5 ppm standard deviation), each with weight 1.",
         "",

@@ -55,7 +55,7 @@ def annotate(
     rerank
         So many candidates, the first by cosine, are looked at again by their fragments: slower, and better; 0 for none.
     prior
-        What the model expects before it sees a peak: 1 counts it; 0 leaves it out, for a library of measured molecules.
+        What the model expects before it sees a peak: 1 counts it; 0 leaves it out, for a library of training molecules.
         Probabilities are given with 1 alone.
     batch_size
         Number of spectra embedded at once; memory grows with it, not with the number of spectra.

@@ -32,7 +32,7 @@ _MODEL = "Name or folder of a model. [default: the shipped one]"
 _PPM = "Half-width of the mass window, ppm of the precursor m/z."
 _ADDUCTS = "Adducts assumed where a spectrum states none, as '[M+H]+,[M+Na]+'. [default: the likely ones]"
 _RERANK = "Look again at so many of the first candidates, fragment by fragment: slower, and better."
-_PRIOR = "What the model expects before it sees a peak: 1 counts it, 0 leaves it out (a library of measured molecules)."
+_PRIOR = "What the model expects before it sees a peak: 1 counts it, 0 leaves it out (a library of training molecules)."
 _MERGE = "Answer the spectra that share this key together, as feature_id."
 
 
