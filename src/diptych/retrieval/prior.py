@@ -49,9 +49,10 @@ def spectrum_vectors(
     -----
     x = v - (1 - p) v0, divided by its length: v is the unit vector of the spectrum, v0 that of the same precursor and
     conditions without peaks, so that a candidate c is scored by (<v, c> - (1 - p) <v0, c>) / |x|. Where a cosine
-    estimates log P(c | s) up to a scale, as contrastive training makes it (doi:10.48550/arXiv.1807.03748), <v, c> -
-    <v0, c> estimates the pointwise mutual information of candidate and peaks. The prior is the memory of who was right in
-    training: without it molecules of the training set no longer stand above others of their formula.
+    estimates log P(c | s) up to a scale, as contrastive training makes it (doi:10.48550/arXiv.1807.03748), the
+    difference <v, c> - <v0, c> estimates the pointwise mutual information of candidate and peaks. The prior is the
+    memory of who was right in training: without it molecules of the training set no longer stand above others of their
+    formula.
     """
     vectors = model.encode_spectra(spectra, blind=blind)
     if blind or prior == 1 or not len(spectra):
