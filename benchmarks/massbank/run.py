@@ -136,7 +136,13 @@ def table_of(rows: Sequence[dict[str, Any]]) -> list[str]:
     """Return the lines of the table that the command line prints of a protocol."""
     from diptych.evaluation.protocols import table_lines
 
-    return list(table_lines(rows))
+    flat = [
+        {name: value for name, value in row.items() if name != "metrics"}
+        | {metric: found["spectrum"] for metric, found in row.get("metrics", {}).items()}
+        | ({"strength": f"{row['strength']:g}"} if "strength" in row else {})
+        for row in rows
+    ]
+    return list(table_lines(flat))
 
 
 def _write(path: Path, text: str) -> None:
