@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from diptych.evaluation.results import QueryResults
 
+_TITLE_WIDTH = 48  # letters, about as wide as the axes
 BASE = "base"
 
 
@@ -255,7 +257,7 @@ def draw(ablation: AblationTable, figure: Figure) -> None:
             )
     axes.set_yticks(range(len(rows)), [row.level if row.axis == BASE else f"{row.axis}: {row.level}" for row in rows])
     axes.set(xlabel=f"hit rate at {ablation.k} (%), 95 % interval over molecules", ylim=(-0.7, len(rows) - 0.3))
-    axes.set_title(ablation.title)
+    axes.set_title(textwrap.fill(ablation.title, _TITLE_WIDTH), fontsize=9)
 
 
 def _cells(row: AblationRow) -> tuple[str, ...]:
