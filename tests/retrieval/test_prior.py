@@ -4,8 +4,10 @@ import pytest
 from diptych.errors import ConfigError
 from diptych.molecules import Structure
 from diptych.ranking import CandidateList, Query
-from diptych.retrieval import EmbeddingRanker
+from diptych.retrieval import EmbeddingRanker, reranking
 from diptych.retrieval.prior import spectrum_vectors
+from diptych.retrieval.rankers import usable_vectors
+from diptych.retrieval.reranking import ReRanking, ReRankingRanker, model_ranker
 from diptych.spectra.spectrum import Spectrum
 
 ETHANOL, ETHER = Structure.from_smiles("CCO"), Structure.from_smiles("COC")
@@ -72,3 +74,24 @@ def test_a_ranker_without_its_prior_says_so_and_shares_the_vectors():
     freed = ranker.without_prior()
     assert (freed.prior, freed.name) == (0.0, "without_prior")
     assert freed._vectors is ranker._vectors
+
+
+def test_a_reranking_ranker_recalls_without_the_prior_and_shares_it_with_its_twin(monkeypatch):
+    monkeypatch.setattr(reranking, "late_scorer", lambda model, blind: None)
+    ranker = ReRankingRanker(Favours(), ReRanking(recall=2, weight=0.0), prior=0.0)
+    assert (ranker._recall.prior, ranker.without_prior().name) == (0.0, "without_prior")
+    assert ReRankingRanker(Favours(), ReRanking()).without_prior()._recall.prior == 0.0
+
+
+@pytest.mark.parametrize("metadata", [{}, ReRanking(recall=2).to_metadata()])
+def test_the_ranker_of_a_model_takes_the_prior(metadata: dict, monkeypatch):
+    monkeypatch.setattr(reranking, "late_scorer", lambda model, blind: None)
+    model = Favours()
+    model.metadata = metadata
+    ranker = model_ranker(model, prior=0.25)
+    assert getattr(ranker, "_recall", ranker).prior == 0.25
+
+
+def test_vectors_of_usable_spectra_take_the_prior():
+    found = usable_vectors(Favours(), [SPECTRUM], prior=0.0)
+    np.testing.assert_array_equal(found, spectrum_vectors(Favours(), [SPECTRUM], prior=0.0))

@@ -87,13 +87,17 @@ class SecondLook:
         return self.settings.mixed(cosines, late).astype(np.float32)
 
 
-def calibration_of(model: JointEmbedding, *, rerank: int, prior: float = 1.0) -> ScoreCalibration | None:
+def calibration_of(model: JointEmbedding, *, rerank: int | None, prior: float = 1.0) -> ScoreCalibration | None:
     """Return how the scores of answers become probabilities, with or without a second look.
 
-    None where that was not fitted; it never is for less than the model's whole prior.
+    None where that was not fitted; it never is for less than the model's whole prior. ``rerank`` None: as the model's
+    metadata say.
     """
     if prior != 1:
         return None
+    if rerank is None:
+        settings = ReRanking.from_metadata(model.metadata)
+        rerank = settings.recall if settings else 0
     second_look = SecondLook.of(model, recall=rerank)
     return ScoreCalibration.from_metadata(model.metadata) if second_look is None else second_look.calibration
 

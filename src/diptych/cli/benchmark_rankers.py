@@ -65,10 +65,8 @@ class Asked:
         if self.embedding is None:
             return {}
         from diptych.annotation import calibration_of
-        from diptych.retrieval.reranking import ReRanking
 
-        settings = ReRanking.from_metadata(self.embedding.metadata)
-        found = calibration_of(self.embedding, rerank=settings.recall if settings else 0, prior=self.prior)
+        found = calibration_of(self.embedding, rerank=None, prior=self.prior)
         return {} if found is None else {self.embedding.name: found.temperature}
 
     def rankers(self, benchmark: Benchmark) -> list[Ranker]:

@@ -115,7 +115,7 @@ def _evaluation(
     from diptych.annotation import calibration_of
     from diptych.embedding import JointEmbedding
     from diptych.evaluation import evaluate
-    from diptych.retrieval.reranking import ReRanking, model_ranker
+    from diptych.retrieval.reranking import model_ranker
 
     embedding = JointEmbedding.load(model)
     known, described = _known(source)
@@ -132,8 +132,7 @@ def _evaluation(
         min_list_length=min_list_length,
         provenance={"model_digest": embedding.digest, "prior": prior, **described, **questions.provenance},
     )
-    settings = None if consensus else ReRanking.from_metadata(embedding.metadata)
-    calibration = calibration_of(embedding, rerank=settings.recall if settings else 0, prior=prior)
+    calibration = calibration_of(embedding, rerank=0 if consensus else None, prior=prior)
     return _detailed(evaluation, questions.queries, calibration=calibration)
 
 

@@ -18,6 +18,8 @@ from diptych.evaluation.answer_absent import (
     risk_coverage,
     take_out_answers,
 )
+from diptych.evaluation.results_rows import highest_probability
+from diptych.ranking.ranking import rank_against_ties
 
 ERROR_RATE = 0.1
 _AT_LEAST = 2
@@ -114,12 +116,12 @@ def _row(
     top = take_out_answers(kept, positions)
     low, high = _interval(top.present, top.absent, molecules, n_bootstrap=n_bootstrap, seed=seed)
     row |= {"auroc": auroc(top.present, top.absent), "low": low, "high": high}
-    right = [_first_is(given, position) for given, position in zip(kept, positions, strict=True)]
+    right = [rank_against_ties(given, position) == 1 for given, position in zip(kept, positions, strict=True)]
     sure = top.present
     if temperature is not None:
-        sure = np.array([_highest_probability(given, temperature) for given in kept])
+        sure = np.array([highest_probability(given, temperature) for given in kept])
         others = [np.delete(given, position) for given, position in zip(kept, positions, strict=True)]
-        absent = np.array([_highest_probability(given, temperature) for given in others])
+        absent = np.array([highest_probability(given, temperature) for given in others])
         row |= {
             "auroc_probability": auroc(sure, absent),
             "calibration_error": expected_calibration_error(sure, right),
@@ -148,16 +150,6 @@ def _conformal(
 def _can_be_told(scores: NDArray[np.floating], position: int) -> bool:
     """Return whether the answer is scored, and another candidate is."""
     return not np.isnan(scores[position]) and int(np.count_nonzero(~np.isnan(scores))) >= _AT_LEAST
-
-
-def _first_is(scores: NDArray[np.floating], position: int) -> bool:
-    """Return whether the answer stands first, ties against it."""
-    return int(np.count_nonzero(scores >= scores[position])) == 1
-
-
-def _highest_probability(scores: NDArray[np.floating], temperature: float) -> float:
-    known = scores[~np.isnan(scores)].astype(np.float64)
-    return float(1 / np.exp((known - known.max()) / temperature).sum())
 
 
 def _interval(

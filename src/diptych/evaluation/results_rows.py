@@ -62,7 +62,7 @@ class Row:
             best=structures[best].inchikey_first_block,
             best_smiles=structures[best].smiles,
             margin=_margin(scores[known]),
-            probability=math.nan if temperature is None else _probability(scores[known], temperature),
+            probability=math.nan if temperature is None else highest_probability(scores, temperature),
         )
 
 
@@ -73,6 +73,7 @@ def _margin(scores: NDArray[np.floating]) -> float:
     return float(first - second)
 
 
-def _probability(scores: NDArray[np.floating], temperature: float) -> float:
-    """Return the softmax of the best score: 1 / sum_i exp((s_i - s_best) / T)."""
-    return float(1 / np.exp((scores.astype(np.float64) - float(scores.max())) / temperature).sum())
+def highest_probability(scores: NDArray[np.floating], temperature: float) -> float:
+    """Return the softmax of the best score, 1 / sum_i exp((s_i - s_best) / T), over the scores that are known."""
+    known = scores[~np.isnan(scores)].astype(np.float64)
+    return float(1 / np.exp((known - known.max()) / temperature).sum())
