@@ -334,3 +334,10 @@ def test_re_ranking_by_towers_without_parts_is_refused_before_anything_is_read(t
     config = RunConfig.from_dict({**SMALL, "data": {"dataset": "none.parquet"}, "validation": {"rerank": 8}})
     with pytest.raises(ConfigError, match="late interaction needs a vector for each peak and each atom"):
         train(config, tmp_path / "run")
+
+
+def test_a_constant_schedule_keeps_the_learning_rate(amides: Path, whole_run: Path, tmp_path: Path):
+    settings = {"epochs": 2, "warmup_epochs": 0.0, "schedule": "constant"}
+    train(config_of(amides, training=settings), tmp_path / "run")
+    assert [row["learning_rate"] for row in metrics(tmp_path / "run")] == [3e-3, 3e-3]
+    assert metrics(whole_run)[-1]["learning_rate"] < 1.5e-3
