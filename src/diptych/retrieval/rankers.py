@@ -128,10 +128,7 @@ def target_rows(library: RowsByMass, targets: Sequence[Structure | None]) -> NDA
 def usable_vectors(
     model: Embedding, spectra: Sequence[Spectrum], *, blind: bool = False, prior: float = 1.0
 ) -> NDArray[np.float32]:
-    """Return unit vectors of spectra, float32 of shape (n, dim); NaN where a spectrum cannot be worked with.
-
-    At least one of them must be usable.
-    """
+    """Return unit vectors of spectra, float32 of shape (n, dim); NaN where a spectrum cannot be worked with."""
     usable = [i for i, spectrum in enumerate(spectra) if reject_reason(spectrum) is None]
     found = spectrum_vectors(model, [spectra[i] for i in usable], blind=blind, prior=prior)
     vectors = np.full((len(spectra), found.shape[1]), np.nan, dtype=np.float32)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from diptych.ranking.fusion import SumScorer
 from diptych.ranking.peak_matching import SpectralEntropyScorer
 from diptych.ranking.spectrum_scorers import PrecursorMatchScorer, query_blocks
-from diptych.spectra.quality import reject_reason
+from diptych.retrieval.rankers import usable_vectors
 
 if TYPE_CHECKING:
     from diptych.retrieval.rankers import Embedding
@@ -39,16 +39,9 @@ class EmbeddingScorer:
 
     def scores(self, queries: Sequence[Spectrum], references: Sequence[Spectrum]) -> Iterator[NDArray[np.floating]]:
         """Yield cosines, float32; NaN where one of the spectra cannot be worked with (no peaks, no precursor m/z)."""
-        asked, known = self._vectors(queries), self._vectors(references)
+        asked, known = (usable_vectors(self.model, spectra, blind=self.blind) for spectra in (queries, references))
         for block in query_blocks(len(queries), len(references)):
             yield np.round(asked[block] @ known.T, _DECIMALS)
-
-    def _vectors(self, spectra: Sequence[Spectrum]) -> NDArray[np.float32]:
-        usable = [i for i, spectrum in enumerate(spectra) if reject_reason(spectrum) is None]
-        found = self.model.encode_spectra([spectra[i] for i in usable], blind=self.blind)
-        vectors = np.full((len(spectra), found.shape[1]), np.nan, dtype=np.float32)
-        vectors[usable] = found
-        return vectors
 
 
 def with_peak_matching(model: Embedding) -> SumScorer:
