@@ -104,6 +104,22 @@ def test_a_condition_is_held_out(folder: Path, monkeypatch):
     assert run(monkeypatch, "build", "d.parquet", "-o", "b", *options) == 1
 
 
+def test_given_folds_and_lists_are_frozen_as_they_are(folder: Path, monkeypatch, capfd):
+    names = [f"{smiles}-{number}" for smiles in SMILES for number in range(2)]
+    rows = [f"{name}\t{fold}" for name, fold in zip(names, ("train", "train", "test", "test"), strict=False)]
+    (folder / "folds.tsv").write_text("\n".join(["accession\tfold", *rows]) + "\n")
+    (folder / "lists.json").write_text(json.dumps({SMILES[1]: ["COCC", SMILES[1], "CC(C)O"]}))
+    given = ("--fold-table", "folds.tsv", "--candidates", "formula=lists.json")
+    assert run(monkeypatch, "build", "d.parquet", "-o", "b", *given) == 0
+    said = json.loads((folder / "b" / "benchmark.json").read_text())
+    assert said["folds"] == {"none": len(names) - 4, "test": 2, "train": 2}
+    assert said["folds_by"] == "folds.tsv"
+    assert said["lists"]["formula"]["mean_length"] == 3
+    assert set(said["candidates_sha256"]) == {"formula"}
+    assert run(monkeypatch, "build", "d.parquet", "-o", "c", *given, "--hold-out", "polarity=negative") == 2
+    assert "expected one of them" in capfd.readouterr().err
+
+
 def test_massspecgym_s_files_are_frozen(folder: Path, monkeypatch):
     (folder / "gym.tsv").write_text(
         "identifier\tmzs\tintensities\tsmiles\tprecursor_mz\tadduct\nm\t20.0\t1\tOCC\t47\t[M+H]+\n"

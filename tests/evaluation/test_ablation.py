@@ -4,9 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.text import Text
 
 from diptych.errors import EvaluationError
-from diptych.evaluation.ablation import ablation_table
+from diptych.evaluation import figures
+from diptych.evaluation.ablation import ablation_table, draw
 from diptych.evaluation.results import QueryResults
 
 
@@ -70,3 +72,16 @@ def test_without_a_base_there_is_no_table():
 def test_runs_of_other_queries_are_refused():
     with pytest.raises(EvaluationError, match="a b: a run was asked 2 queries that are not the 3 of the base"):
         ablation_table({BASE: [results([1, 2, 3])], ("a", "b"): [results([1, 2])]})
+
+
+def test_a_long_title_stays_inside_its_picture():
+    title = "Ablation of a recipe with a name so long that it would run over the edges of any picture of this width"
+    cells = {BASE: [results([1, 1, 2])], ("tower", "GCN"): [results([1, 2, 2])]}
+    made = ablation_table(cells, n_bootstrap=20, title=title)
+    with figures.drawing() as (figure, axes):
+        draw(made, figure)
+        figure.draw_without_rendering()
+        (drawn,) = (text for text in axes.findobj(Text) if " ".join(text.get_text().split()) == title)
+        box = drawn.get_window_extent()
+    assert box.x0 >= 0
+    assert box.x1 <= figure.bbox.x1

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from diptych.errors import EvaluationError
-from diptych.evaluation.library_search import SearchableSpectra, SearchForm
+from diptych.evaluation.library_search import FORMS, SearchableSpectra, SearchForm, search
 from diptych.evaluation.repeated_search import query_splits, repeated_search
 from diptych.ranking import CosineScorer
 from diptych.spectra.adduct import Adduct
@@ -63,3 +63,18 @@ def test_without_replicates_there_is_no_query():
         list(query_splits(searchable("ABC")))
     with pytest.raises(EvaluationError, match="0 splits; expected at least 1"):
         list(query_splits(searchable("AA"), n_splits=0))
+
+
+def test_splits_asked_together_are_answered_as_each_by_itself():
+    peaks = np.random.default_rng(0).choice([50.0, 60.0, 70.0], 16).tolist()
+    spectra = searchable("AAAABBBBCCCCDDDD", peaks=peaks, sodium="45")
+    together = repeated_search(CosineScorer(), spectra, n_splits=5, seed=2)
+    for number, queries in enumerate(query_splits(spectra, n_splits=5, seed=2)):
+        references = np.setdiff1d(np.arange(16), queries)
+        alone = search(CosineScorer(), spectra, queries=queries, references=references, forms=FORMS)
+        for form, answers in zip(together, alone, strict=True):
+            found = form.splits[number]
+            assert dict(zip(found.asked, found.ranks, strict=True)) == dict(
+                zip(answers.asked, answers.ranks, strict=True)
+            )
+            assert found.counts == answers.counts

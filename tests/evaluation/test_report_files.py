@@ -107,6 +107,15 @@ def test_names_inside_pictures_do_not_clash():
     assert "one-" not in second
 
 
+def test_a_figure_is_no_wider_on_a_page_than_it_was_drawn():
+    with figures.drawing(width=5.0) as (figure, axes):
+        axes.plot([0, 1], [0, 1])
+        found = figures.svg(figure, "one")
+    opening = found[: found.index(">")]
+    assert 'style="max-width: 360pt"' in opening  # 72 points an inch
+    assert "height=" not in opening
+
+
 def test_robustness_and_ladder_are_drawn(tmp_path: Path):
     row = {"ranker": "a", "strength": 0.0, "metrics": {"hit_rate@1": {"spectrum": 0.5}}}
     rows = [{**row, "perturbation": "none"}, {**row, "perturbation": "noise_peaks", "strength": 1.0}]

@@ -21,6 +21,10 @@ def build_command(
     source: Annotated[Path, typer.Argument(exists=True, help="A dataset (.parquet), or MassSpecGym's spectra.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The folder to write.")],
     fold_column: Annotated[str, typer.Option(help="Split of the dataset that folds are taken from.")] = "scaffold",
+    fold_table: Annotated[
+        Path | None,
+        typer.Option(exists=True, help="Table of accession and fold, in place of a split of the dataset."),
+    ] = None,
     folds: Annotated[str, typer.Option(help="Folds that are asked, parted by commas.")] = "test",
     hold_out: Annotated[
         str | None,
@@ -36,7 +40,7 @@ def build_command(
     ] = "",
     candidates: Annotated[
         list[str] | None,
-        typer.Option(help="KIND=FILE of lists {target SMILES: [SMILES, ...]}, with MassSpecGym's spectra; repeatable."),
+        typer.Option(help="KIND=FILE of lists {target: [SMILES, ...]} that are given, not drawn; repeatable."),
     ] = None,
     ppm: Annotated[float, typer.Option(min=1e-3, help="Half width of the mass window.")] = 10.0,
     at_most: Annotated[int, typer.Option(min=1, help="Longest list.")] = 256,
@@ -46,21 +50,26 @@ def build_command(
     from diptych.evaluation.benchmark_build import BenchmarkSettings, build_benchmark, build_massspecgym
 
     asked = tuple(_parts(folds))
+    files = dict(_pair(text, "--candidates") for text in candidates or ())
+    paths = {kind: Path(path) for kind, path in files.items()}
     if source.suffix.lower() != ".parquet":
-        files = dict(_pair(text, "--candidates") for text in candidates or ())
-        if not files:
+        if not paths:
             raise typer.BadParameter("spectra that are no dataset need --candidates KIND=FILE")
-        paths = {kind: Path(path) for kind, path in files.items()}
         _print_built(build_massspecgym(source, output, candidates=paths, asked=asked, seed=seed))
         return
     settings: dict[str, Any] = {"asked": asked, "lists": tuple(_parts(lists)), "measured": tuple(_parts(measured))}
+    if fold_table is not None and hold_out is not None:
+        raise typer.BadParameter("--fold-table and --hold-out both say what is tested; expected one of them")
     given, named = _folds(source, hold_out, base=fold_column, seed=seed)
+    if fold_table is not None:
+        given, named = _table_folds(source, fold_table), fold_table.name
     benchmark = build_benchmark(
         source,
         output,
         folds=given,
         fold_column=named,
         structures=structures,
+        candidates=paths,
         settings=BenchmarkSettings(ppm=ppm, at_most=at_most, seed=seed, **settings),
     )
     _print_built(benchmark)
@@ -171,6 +180,15 @@ def _folds(source: Path, hold_out: str | None, *, base: str, seed: int) -> tuple
     split = None if base == "none" else base
     folds = held_out_folds(read_without_peaks(source), column=column, values=_parts(values), base=split, seed=seed)
     return folds, f"{hold_out} held out of {base}"
+
+
+def _table_folds(source: Path, table: Path) -> list[str]:
+    """Return the fold of each spectrum of a dataset by a table; "none" of those that it does not name."""
+    from diptych.data.dataset import read_without_peaks
+    from diptych.data.folds import read_fold_table
+
+    folds = read_fold_table(table, read_without_peaks(source).column("identifier"))
+    return [fold or "none" for fold in folds]
 
 
 def _parts(text: str) -> list[str]:

@@ -121,6 +121,18 @@ class Drawings:
         return rows
 
 
+def read_fold_table(path: Path, identifiers: Iterable[str]) -> list[str]:
+    """Return the fold of each spectrum by a table with the columns accession and fold; empty where it names none.
+
+    Raises
+    ------
+    DatasetError
+        The table is missing or damaged, or lacks a column.
+    """
+    fold_of = {row[0]: row[1] for row in read_columns(path, ("accession", "fold"))}
+    return [fold_of.get(str(identifier), "") for identifier in identifiers]
+
+
 def read_reference(folds: Path, structures: Path | None = None) -> Reference:
     """Return MassSpecGym's folds, and the structures of its molecules from a table of SMILES where one is given."""
     by_block = read_folds(folds)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
-from torch.utils.checkpoint import checkpoint
+from torch.autograd.function import FunctionCtx, once_differentiable
+from torch.nn import functional
 
 from diptych.errors import ConfigError
 
-# Cosines held at once, of all peaks of some spectra with all atoms of some structures: 64 MiB.
-_MOST_COSINES = 2**24
-_BELOW_ALL_COSINES = -2.0
+# Cosines held at once, of some peaks with all atoms of some structures: 16 MiB.
+_MOST_COSINES = 2**22
+_MOST_STRUCTURES = 16
 
 
 def late_interaction(
@@ -45,8 +48,8 @@ def late_interaction(
     -----
     s(x, y) = sum_p w_p max_a <x_p, y_a> / sum_p w_p: the maximum similarity of ColBERT (Khattab and Zaharia 2020,
     doi:10.48550/arXiv.2004.12832, section 3.3), as a mean, so that spectra of few and of many peaks are on one scale. A
-    spectrum without peaks and a structure without atoms score 0. Scores are made block by block, and made anew for the
-    gradient, so that the table of all peaks with all atoms is never held.
+    spectrum without peaks and a structure without atoms score 0. Padding costs nothing: peaks and atoms are packed, and
+    the table of all peaks with all atoms is never held. The gradient of a maximum is that of the pair that has it.
 
     Examples
     --------
@@ -60,19 +63,16 @@ def late_interaction(
             f"{structure_tokens.shape[-1]} for atoms; expected towers whose parts have vectors of one length"
         )
     shares = _shares(spectrum_mask, weights)
-    n_pairs = max(1, spectrum_tokens.shape[1] * structure_tokens.shape[1])
-    n_structures = max(1, min(len(structure_tokens), _MOST_COSINES // n_pairs))
-    n_spectra = max(1, _MOST_COSINES // (n_pairs * n_structures))
-    structures = list(
-        zip(torch.split(structure_tokens.float(), n_structures), torch.split(structure_mask, n_structures), strict=True)
-    )
-    rows = [
-        torch.cat([_block(peaks, share, atoms, mask) for atoms, mask in structures], dim=1)
-        for peaks, share in zip(
-            torch.split(spectrum_tokens.float(), n_spectra), torch.split(shares, n_spectra), strict=True
-        )
-    ]
-    return torch.cat(rows)
+    scores = spectrum_tokens.new_zeros(len(spectrum_tokens), len(structure_tokens), dtype=torch.float32)
+    filled = torch.nonzero(structure_mask.any(dim=1)).flatten()
+    peaks = spectrum_tokens[spectrum_mask].float()
+    if not len(filled) or not len(peaks):
+        return scores
+    atoms = structure_tokens[structure_mask].float()
+    best: Tensor = _BestCosines.apply(peaks, atoms, structure_mask.sum(dim=1)[filled])  # type: ignore[no-untyped-call]
+    rows = torch.nonzero(spectrum_mask)[:, 0]
+    explained = scores[:, filled].index_add(0, rows, best * shares[spectrum_mask][:, None])
+    return scores.index_copy(1, filled, explained)
 
 
 def _shares(mask: Tensor, weights: Tensor | None) -> Tensor:
@@ -82,17 +82,44 @@ def _shares(mask: Tensor, weights: Tensor | None) -> Tensor:
     return chosen / torch.where(total > 0, total, 1.0)
 
 
-def _block(peaks: Tensor, shares: Tensor, atoms: Tensor, mask: Tensor) -> Tensor:
-    if not torch.is_grad_enabled() or not (peaks.requires_grad or atoms.requires_grad):
-        return _scores(peaks, shares, atoms, mask)
-    scores: Tensor = checkpoint(_scores, peaks, shares, atoms, mask, use_reentrant=False)
-    return scores
+class _BestCosines(torch.autograd.Function):
+    """The cosine of every peak with the best atom of every structure; only these pairs are kept for the gradient."""
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, peaks: Tensor, atoms: Tensor, n_atoms: Tensor) -> Tensor:
+        """Return (n_peaks, n_structures) of (n_peaks, dim), (n_atoms, dim) and the numbers of atoms, none of them 0."""
+        best, chosen = _best_cosines(peaks, atoms, n_atoms)
+        ctx.save_for_backward(peaks, atoms, chosen)
+        return best
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:  # noqa: ANN401 - as autograd hands it on
+        """Return the gradients: of each cosine, to its peak and to the atom that was the best."""
+        peaks, atoms, chosen = ctx.saved_tensors
+        to_peaks = functional.embedding_bag(chosen, atoms, per_sample_weights=gradient, mode="sum")
+        of_peak = torch.arange(len(peaks), device=peaks.device)[:, None].expand_as(chosen)
+        pairs = torch.stack([chosen.flatten(), of_peak.flatten()])
+        shape = (len(atoms), len(peaks))
+        table = torch.sparse_coo_tensor(pairs, gradient.flatten(), shape, check_invariants=False)
+        return to_peaks, torch.sparse.mm(table, peaks), None
 
 
-def _scores(peaks: Tensor, shares: Tensor, atoms: Tensor, mask: Tensor) -> Tensor:
-    if not mask.shape[1]:
-        return peaks.new_zeros(len(peaks), len(atoms))
-    cosines = (peaks.flatten(0, 1) @ atoms.flatten(0, 1).T).float().view(*peaks.shape[:2], *mask.shape)
-    best = (cosines + torch.where(mask, 0.0, _BELOW_ALL_COSINES)).max(dim=-1).values
-    explained = torch.where(mask.any(dim=1), best, 0.0)
-    return torch.einsum("npm,np->nm", explained, shares)
+def _best_cosines(peaks: Tensor, atoms: Tensor, n_atoms: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the best cosines and the rows of the atoms that have them, both (n_peaks, n_structures)."""
+    order = torch.argsort(n_atoms)
+    first = torch.cumsum(n_atoms, dim=0) - n_atoms
+    best = peaks.new_empty(len(peaks), len(n_atoms))
+    chosen = torch.empty_like(best, dtype=torch.int64)
+    for block in torch.split(order, _MOST_STRUCTURES):  # of nearly one size: hardly any padding
+        slots = torch.arange(int(n_atoms[block[-1]]), device=atoms.device)
+        inside = slots < n_atoms[block, None]
+        rows = torch.where(inside, first[block, None] + slots, first[block, None])  # padded by the first atom
+        of_block = atoms[rows.flatten()].T
+        for start in range(0, len(peaks), n_peaks := max(1, _MOST_COSINES // rows.numel())):
+            part = slice(start, start + n_peaks)
+            cosines = (peaks[part] @ of_block).view(-1, *rows.shape)
+            values, slot = cosines.max(dim=-1)
+            best[part, block] = values.float()
+            chosen[part, block] = rows[torch.arange(len(block), device=rows.device), slot]
+    return best, chosen

@@ -68,6 +68,7 @@ def build_benchmark(
     folds: Sequence[str] | None = None,
     fold_column: str = "scaffold",
     structures: Path | None = None,
+    candidates: Mapping[str, Path] | None = None,
     settings: BenchmarkSettings | None = None,
 ) -> Benchmark:
     """Freeze a benchmark of a dataset and return it.
@@ -85,6 +86,9 @@ def build_benchmark(
     structures
         Table with ``inchikey_first_block``, ``smiles`` and ``formula`` to draw lists from, beside the dataset's own
         molecules.
+    candidates
+        Kind of list -> file of lists that are given and taken as they are, see `read_candidate_file`; kinds that
+        ``settings`` names are drawn.
     settings
         What is asked.
 
@@ -107,18 +111,32 @@ def build_benchmark(
             f"{', '.join(sorted(map(str, set(by_row))))}"
         )
     known = KnownSpectra.from_annotated(read_dataset(dataset).take(wanted))
-    lists, described = _lists(known, rows, structures, settings=chosen)
+    given = {kind: read_candidate_file(path) for kind, path in (candidates or {}).items()}
+    drawn = tuple(kind for kind in chosen.lists if kind not in given)
+    lists, described = _lists(known, rows, structures, settings=chosen, kinds=drawn)
+    hashes = {kind: _sha256(path) for kind, path in (candidates or {}).items()}
     return freeze(
         folder,
         known=known,
         folds=_fold_rows(rows, by_row),
-        questions={kind: queries_from_lists(known, drawn, seed=chosen.seed) for kind, drawn in lists.items()},
-        description={"source": dataset.name, "folds_by": fold_column, **described, "settings": asdict(chosen)},
+        questions={kind: queries_from_lists(known, one, seed=chosen.seed) for kind, one in {**given, **lists}.items()},
+        description={
+            "source": dataset.name,
+            "folds_by": fold_column,
+            **described,
+            **({"candidates_sha256": hashes} if hashes else {}),
+            "settings": asdict(chosen),
+        },
     )
 
 
 def _lists(
-    known: KnownSpectra, rows: Dataset, structures: Path | None, *, settings: BenchmarkSettings
+    known: KnownSpectra,
+    rows: Dataset,
+    structures: Path | None,
+    *,
+    settings: BenchmarkSettings,
+    kinds: Sequence[ListKind],
 ) -> tuple[dict[str, dict[str, list[str]]], dict[str, Any]]:
     """Return the lists of each kind, and where they were drawn from."""
     others, n_without_mass = with_known_mass(() if structures is None else _structure_rows(structures))
@@ -131,7 +149,7 @@ def _lists(
         "structures_sha256": None if structures is None else _sha256(structures),
         "structures_without_mass": n_without_mass,
     }
-    return {kind: draw_lists(targets, tables, kind=kind, **how) for kind in settings.lists}, described
+    return {kind: draw_lists(targets, tables, kind=kind, **how) for kind in kinds}, described
 
 
 def build_massspecgym(

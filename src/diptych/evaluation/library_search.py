@@ -181,13 +181,48 @@ def search(
     Only references of the query's adduct compete. rank = 1 + |{r of another molecule : s_r >= max of s over own
     references}|, so a tie counts against the target. A score of NaN is below every number.
     """
-    asked, known = np.asarray(queries, dtype=np.int64), np.asarray(references, dtype=np.int64)
-    _check_rows(asked, known)
-    view = _References.of(spectra, known)
-    found = [_Tally(form) for form in forms]
-    for query, scores in zip(asked, _rows_of_scores(scorer, spectra, asked, known), strict=True):
-        view.ask(spectra, int(query), scores, found)
-    return tuple(tally.answers(scorer.name, n_given=asked.size) for tally in found)
+    return search_splits(scorer, spectra, splits=[(queries, references)], forms=forms)[0]
+
+
+def search_splits(
+    scorer: SpectrumScorer,
+    spectra: SearchableSpectra,
+    *,
+    splits: Sequence[tuple[ArrayLike, ArrayLike]],
+    forms: Sequence[SearchForm] = FORMS,
+) -> list[tuple[SearchAnswers, ...]]:
+    """Return for each split, queries and references, what `search` does; each query is scored once for all splits.
+
+    Parameters
+    ----------
+    scorer, spectra, forms
+        Of `search`.
+    splits
+        Rows of queries and rows of references among ``spectra``.
+
+    Raises
+    ------
+    EvaluationError
+        As `search`, for any of the splits.
+    """
+    rows = [(np.asarray(asked, dtype=np.int64), np.asarray(known, dtype=np.int64)) for asked, known in splits]
+    for asked, known in rows:
+        _check_rows(asked, known)
+    every_query = list(dict.fromkeys(np.concatenate([asked for asked, _ in rows]).tolist()))
+    every_reference = np.unique(np.concatenate([known for _, known in rows]))
+    views = [_References.of(spectra, known) for _, known in rows]
+    places = [np.searchsorted(every_reference, known) for _, known in rows]
+    members = [set(asked.tolist()) for asked, _ in rows]
+    found = [[_Tally(form) for form in forms] for _ in rows]
+    scored = _rows_of_scores(scorer, spectra, np.array(every_query), every_reference)
+    for query, scores in zip(every_query, scored, strict=True):
+        for view, place, queries, tallies in zip(views, places, members, found, strict=True):
+            if query in queries:
+                view.ask(spectra, query, scores[place], tallies)
+    return [
+        tuple(tally.answers(scorer.name, n_given=len(queries)) for tally in tallies)
+        for tallies, queries in zip(found, members, strict=True)
+    ]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

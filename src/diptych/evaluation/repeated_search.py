@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from diptych.errors import EvaluationError
-from diptych.evaluation.library_search import FORMS, SearchableSpectra, SearchAnswers, SearchForm, search
+from diptych.evaluation.library_search import FORMS, SearchableSpectra, SearchAnswers, SearchForm, search_splits
 
 if TYPE_CHECKING:
     from diptych.ranking.spectrum_scorers import SpectrumScorer
@@ -116,10 +116,9 @@ def repeated_search(
         How often and from where one spectrum of each molecule and adduct is drawn as its query.
     """
     every = np.arange(len(spectra))
-    by_split = [
-        search(scorer, spectra, queries=queries, references=np.setdiff1d(every, queries), forms=forms)
-        for queries in query_splits(spectra, rows=rows, n_splits=n_splits, seed=seed)
-    ]
+    drawn = query_splits(spectra, rows=rows, n_splits=n_splits, seed=seed)
+    splits = [(queries, np.setdiff1d(every, queries)) for queries in drawn]
+    by_split = search_splits(scorer, spectra, splits=splits, forms=forms)
     return tuple(
         RepeatedSearch(form=form, splits=tuple(split[i] for split in by_split)) for i, form in enumerate(forms)
     )

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diptych.data.dataset import read_dataset
-from diptych.data.tables import read_columns
+from diptych.data.folds import read_fold_table
 from diptych.errors import DatasetError
 from diptych.spectra.peak_formulas import with_formula
 from diptych.training.ragged import Ragged
@@ -155,8 +155,7 @@ def read_folded_dataset(config: DataConfig) -> FoldedDataset:
     if config.fold_column:
         folds = np.array([str(fold or "") for fold in dataset.column(config.fold_column)])
         return FoldedDataset(dataset=dataset, folds=folds, source=f"{config.dataset}, column {config.fold_column}")
-    fold_of = {row[0]: row[1] for row in read_columns(Path(config.folds), ("accession", "fold"))}
-    folds = np.array([fold_of.get(str(name), "") for name in dataset.column("identifier")])
+    folds = np.array(read_fold_table(Path(config.folds), dataset.column("identifier")))
     return FoldedDataset(dataset=dataset, folds=folds, source=config.folds)
 
 
