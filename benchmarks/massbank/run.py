@@ -1,11 +1,14 @@
 """Our own MassBank benchmark: split ladder, one kind of measurement held out, every protocol, all with one recipe.
 
     python benchmarks/massbank/run.py massbank-folds.parquet ../shared/data/structures.tsv.xz --work massbank-benchmark
+    python benchmarks/massbank/run.py ... --only peers --peers ../shared/data/peer_benchmark --model FOLDER
 
 `massbank-folds.parquet` is what ``diptych dataset split`` makes. For each split a benchmark is frozen, the recipe
 (``--preset``, ``--epochs``) learns from its training fold, no structure of its lists being a negative, and is asked
 beside the nearest neighbours and chance. What stands in ``--work`` is not made again. Written: ``ladder.md``,
-``held_out.md``, ``protocols.md`` and their JSON files into ``--output``.
+``held_out.md``, ``protocols.md`` and their JSON files into ``--output``; with ``--only presets`` every recipe of
+``PRESETS`` on the scaffold split as ``presets.md``, with ``--only peers`` every protocol on the peers' folds and lists
+as ``peer_protocols.md``, there of ``--model`` if that is given.
 """
 
 from __future__ import annotations
@@ -35,6 +38,19 @@ RANKERS = (
     "nearest_neighbour,nearest_neighbours_20,spectral_entropy_neighbours_20,fingerprint_likelihood,"
     "bond_disconnection,molecule_prior,random"
 )
+PRESETS: dict[str, tuple[str, ...]] = {
+    "fragment-interaction": ("training.epochs=30",),
+    "fingerprint-ions": ("training.epochs=10",),
+    "jestr": ("training.epochs=60",),
+    "specembedding": (
+        "training.epochs=12",
+        "model.spectrum.hidden_dim=128",
+        "model.spectrum.n_heads=4",
+        "model.spectrum.n_layers=3",
+    ),
+}
+PRESET_PROTOCOLS = ("formula", "mass", "measured", "256-way", "few-shot", "library-search")
+SPECTRA_ALONE = ("specembedding",)  # their structure towers learn nothing
 PROTOCOLS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("formula", ("--ranker", RANKERS)),
     ("mass", ("--ranker", f"{BESIDE},precursor_mass")),
@@ -60,8 +76,9 @@ class Benchmark:
 
     def __init__(self, arguments: argparse.Namespace) -> None:
         self.dataset, self.structures = arguments.dataset, arguments.structures
-        self.work, self.preset, self.epochs = arguments.work, arguments.preset, arguments.epochs
-        self.bootstrap = str(arguments.bootstrap)
+        self.work, self.preset = arguments.work, arguments.preset
+        self.settings = (f"training.epochs={arguments.epochs}",)
+        self.model, self.bootstrap = arguments.model, str(arguments.bootstrap)
 
     def frozen(self, name: str, *how: str) -> Path:
         """Return the folder of a benchmark, made if it is not there."""
@@ -75,7 +92,9 @@ class Benchmark:
 
     def trained(self, frozen: Path) -> Path:
         """Return the model of a benchmark's training fold, trained if it is not there."""
-        run = self.work / "runs" / f"{frozen.name}-recipe"  # its name, which no ranker may share
+        if self.model is not None:
+            return Path(self.model)
+        run = self.work / "runs" / frozen.name / self.preset
         if not (run / "result.json").is_file():
             settings = {
                 "data.dataset": f'"{self.dataset}"',
@@ -84,17 +103,17 @@ class Benchmark:
                 "data.cache": f'"{self.work / "cache"}"',
                 "negatives.withhold": f'["{frozen / "lists_formula.parquet"}"]',
                 "validation.fold": '""',
-                "training.epochs": self.epochs,
                 "training.seed": 0,
             }
-            sets = (part for key, value in settings.items() for part in ("--set", f"{key}={value}"))
+            words = (*(f"{key}={value}" for key, value in settings.items()), *self.settings)
+            sets = (part for word in words for part in ("--set", word))
             resume = ("--resume",) if (run / "checkpoint").is_dir() else ()
             diptych("train", "--preset", self.preset, *sets, "-o", run, *resume)
         return run / "model"
 
     def asked(self, frozen: Path, protocol: str, *how: str | Path) -> Path:
         """Return the folder of the results of a protocol, asked if it is not there."""
-        results = self.work / "results" / frozen.name / protocol
+        results = self.work / "results" / frozen.name / self.preset / protocol
         if not any(results.glob("*.json")):
             kind = protocol.removesuffix("-without-prior")
             short = ("--min-list-length", "2") if kind in {"formula", "mass", "measured"} else ()
@@ -115,21 +134,34 @@ def ladder(rungs: Iterable[tuple[str, Path]], output: Path) -> None:
     diptych("benchmark", "ladder", *(f"{name}={report}" for name, report in rungs), "-o", output)
 
 
-def write_protocols(folders: Sequence[tuple[str, Path]], output: Path, *, command: str) -> None:
+def write_protocols(folders: Sequence[tuple[str, Path]], output: Path, *, title: str) -> None:
     """Write the tables of all protocols into one Markdown file, and their figures into one JSON file."""
-    lines, figures = ["# Every protocol on our own MassBank benchmark, scaffold split", ""], {}
+    lines: list[str] = [f"# {title}", ""]
+    figures: dict[str, Any] = {}
     for protocol, folder in folders:
         summary = folder / "summary.md"
         lines += [f"## {protocol}", ""]
         if summary.is_file():
             lines += [summary.read_text(encoding="utf-8").strip(), ""]
         else:
-            rows = json.loads((folder / f"{protocol}.json").read_text(encoding="utf-8"))["rows"]
+            (file,) = folder.glob("*.json")
+            rows = json.loads(file.read_text(encoding="utf-8"))["rows"]
             lines += [*table_of(rows), ""]
             figures[protocol] = rows
-    lines += [f"    {command}", ""]
-    _write(output / "protocols.md", "\n".join(lines))
-    _write(output / "protocols.json", json.dumps(figures, indent=1) + "\n")
+    lines += [f"    python {shlex.join(sys.argv)}", ""]
+    _write(output.with_suffix(".md"), "\n".join(lines))
+    _write(output.with_suffix(".json"), json.dumps(figures, indent=1) + "\n")
+
+
+def write_presets(benchmark: Benchmark, output: Path) -> None:
+    """Train every recipe on the scaffold split, and write what the protocols say of each."""
+    frozen, folders = benchmark.frozen("scaffold", "--fold-column", "scaffold"), []
+    for preset, settings in PRESETS.items():
+        benchmark.preset, benchmark.settings = preset, settings
+        for protocol in ("few-shot", "library-search") if preset in SPECTRA_ALONE else PRESET_PROTOCOLS:
+            how = dict(PROTOCOLS)[protocol] if protocol != "formula" else ("--ranker", BESIDE)
+            folders.append((f"{preset}: {protocol}", benchmark.asked(frozen, protocol, *how)))
+    write_protocols(folders, output / "presets", title="Recipes on our own MassBank benchmark, scaffold split")
 
 
 def table_of(rows: Sequence[dict[str, Any]]) -> list[str]:
@@ -160,13 +192,25 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--bootstrap", type=int, default=1000)
     parser.add_argument("--output", "-o", type=Path, default=Path(__file__).parent)
-    parser.add_argument("--only", choices=("ladder", "held-out", "protocols"), action="append")
+    parser.add_argument("--peers", type=Path, help="the peer benchmark, for --only peers")
+    parser.add_argument("--model", type=Path, help="asked in place of the recipe; nothing is trained")
+    parser.add_argument("--only", choices=("ladder", "held-out", "protocols", "presets", "peers"), action="append")
     arguments = parser.parse_args(argv)
     benchmark, wanted = Benchmark(arguments), arguments.only or ("ladder", "held-out", "protocols")
+    if "peers" in wanted:
+        frozen = benchmark.frozen(
+            *("peers", "--fold-table", str(arguments.peers / "folds.tsv.xz")),
+            *("--candidates", f"formula={arguments.peers / 'candidates_formula.json.xz'}"),
+        )
+        folders = [(name, benchmark.asked(frozen, name, *how)) for name, how in PROTOCOLS]
+        write_protocols(folders, arguments.output / "peer_protocols", title="Every protocol on the peer benchmark")
+    if "presets" in wanted:
+        write_presets(benchmark, arguments.output)
     if "protocols" in wanted:
         frozen = benchmark.frozen("scaffold", "--fold-column", "scaffold")
         folders = [(name, benchmark.asked(frozen, name, *how)) for name, how in PROTOCOLS]
-        write_protocols(folders, arguments.output, command=f"python {shlex.join(sys.argv)}")
+        title = "Every protocol on our own MassBank benchmark, scaffold split"
+        write_protocols(folders, arguments.output / "protocols", title=title)
         shutil.copy(frozen / "benchmark.json", arguments.output / "benchmark.json")
     if "ladder" in wanted:
         rungs = [(name, benchmark.rung(name, "--fold-column", name)) for name in SPLITS]
