@@ -32,6 +32,7 @@ from diptych.evaluation.repeated_search import RepeatedSearch, repeated_search
 from diptych.ranking import (
     BinnedCosineScorer,
     CosineScorer,
+    MatchEvidenceScorer,
     ModifiedCosineScorer,
     PrecursorScorer,
     SpectralEntropyScorer,
@@ -48,6 +49,7 @@ SCORERS: dict[str, SpectrumScorer] = {
         CosineScorer(),
         SpectralEntropyScorer(),
         SpectralEntropyScorer(precursor_window_da=1.6, name="spectral_entropy_without_precursor"),
+        MatchEvidenceScorer(),
         ModifiedCosineScorer(),
     )
 }
@@ -107,10 +109,10 @@ def asked_scorers(arguments: argparse.Namespace) -> list[SpectrumScorer]:
     scorers = [SCORERS[name] for name in arguments.scorers]
     if arguments.model:
         from diptych.embedding import JointEmbedding
-        from diptych.retrieval.spectrum_scorer import EmbeddingScorer, with_peak_matching
+        from diptych.retrieval.spectrum_scorer import EmbeddingScorer, with_match_evidence
 
         model = JointEmbedding.load(arguments.model)
-        scorers += [EmbeddingScorer(model), with_peak_matching(model), EmbeddingScorer(model, blind=True)]
+        scorers += [EmbeddingScorer(model), with_match_evidence(model), EmbeddingScorer(model, blind=True)]
     return scorers
 
 

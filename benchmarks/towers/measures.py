@@ -22,7 +22,7 @@ from diptych.ranking import PrecursorRanker, Query, Ranker, SpectrumScorer
 from diptych.retrieval.consensus import ConsensusEmbedding, grouped_queries
 from diptych.retrieval.rankers import EmbeddingRanker
 from diptych.retrieval.reranking import model_ranker
-from diptych.retrieval.spectrum_scorer import EmbeddingScorer, with_peak_matching
+from diptych.retrieval.spectrum_scorer import EmbeddingScorer, with_match_evidence
 from diptych.spectra.quality import reject_reason
 from diptych.training.module import parameter_count
 from diptych.training.validation import PreparedEmbedding
@@ -138,7 +138,7 @@ class Measures:
         figures: dict[str, Any] = {"queries": int(queries.size), "references": int(references.size)}
         scorers: dict[str, SpectrumScorer] = {
             "model": EmbeddingScorer(self.model),
-            "with_peak_matching": with_peak_matching(self.model),
+            "with_match_evidence": with_match_evidence(self.model),
             "spectrum_blind": EmbeddingScorer(self.model, blind=True),
         }
         for name, scorer in scorers.items():

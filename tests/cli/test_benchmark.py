@@ -191,7 +191,7 @@ def test_library_search_takes_the_training_fold_for_references(benchmark: Path, 
     rows = json.loads((benchmark / "r" / "library-search.json").read_text())["rows"]
     assert [row["scorer"] for row in rows[::4]] == [
         "carbon-counter",
-        "carbon-counter_with_peak_matching",
+        "carbon-counter_with_match_evidence",
         "spectrum_blind",
         "precursor_mz",
         "binned_cosine",

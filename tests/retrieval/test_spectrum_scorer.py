@@ -1,7 +1,7 @@
 import numpy as np
 
-from diptych.ranking import SpectrumScorer
-from diptych.retrieval.spectrum_scorer import EmbeddingScorer, with_peak_matching
+from diptych.ranking import MatchEvidenceScorer, SpectrumScorer
+from diptych.retrieval.spectrum_scorer import EmbeddingScorer, with_match_evidence
 from diptych.spectra.spectrum import Spectrum
 
 
@@ -39,7 +39,9 @@ def test_nothing_usable_gives_only_nan():
     assert np.isnan(table).all()
 
 
-def test_with_peak_matching_adds_cosine_entropy_similarity_and_precursor():
+def test_with_match_evidence_adds_evidence_cosine_and_precursor():
     query, reference = spectrum(60.0), spectrum(120.0)
-    (table,) = with_peak_matching(Compass()).scores([query], [query, reference, spectrum()])
-    np.testing.assert_allclose(table, [[3.0, 0.5 + 0.0 + 1.0, np.nan]], atol=1e-6)
+    (table,) = with_match_evidence(Compass()).scores([query], [query, reference, spectrum()])
+    (evidence,) = MatchEvidenceScorer().scores([query], [query, reference])
+    np.testing.assert_allclose(table[0, :2], evidence[0] + 4 * np.array([1.0, 0.5]) + 4, atol=1e-6)
+    assert np.isnan(table[0, 2])

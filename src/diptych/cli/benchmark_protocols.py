@@ -109,10 +109,10 @@ def run_library_search(benchmark: Benchmark, asked: Asked, output: Path) -> list
     )
     scorers = search_scorers(asked.names or ("precursor_mz", "binned_cosine", "spectral_entropy"))
     if asked.embedding is not None:
-        from diptych.retrieval.spectrum_scorer import EmbeddingScorer, with_peak_matching
+        from diptych.retrieval.spectrum_scorer import EmbeddingScorer, with_match_evidence
 
         model = asked.embedding
-        scorers = [EmbeddingScorer(model), with_peak_matching(model), EmbeddingScorer(model, blind=True), *scorers]
+        scorers = [EmbeddingScorer(model), with_match_evidence(model), EmbeddingScorer(model, blind=True), *scorers]
     rows = library_search_table(scorers, searchable, rows=np.arange(len(known)), seed=asked.seed)
     return _write_table(rows, benchmark, "library-search", output)
 

@@ -30,6 +30,7 @@ def search_scorers(names: Sequence[str]) -> list[SpectrumScorer]:
         There is no such scorer.
     """
     from diptych.errors import EvaluationError
+    from diptych.ranking.match_evidence import MatchEvidenceScorer
     from diptych.ranking.modified_cosine import ModifiedCosineScorer
     from diptych.ranking.peak_matching import CosineScorer, SpectralEntropyScorer
     from diptych.ranking.spectrum_scorers import BinnedCosineScorer, PrecursorScorer
@@ -40,6 +41,7 @@ def search_scorers(names: Sequence[str]) -> list[SpectrumScorer]:
         CosineScorer(),
         ModifiedCosineScorer(),
         SpectralEntropyScorer(),
+        MatchEvidenceScorer(),
     ]
     by_name = {scorer.name: scorer for scorer in scorers}
     unknown = [name for name in names if name not in by_name]

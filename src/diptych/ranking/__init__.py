@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from diptych.ranking.bond_disconnection import BondDisconnectionRanker
     from diptych.ranking.controls import FormulaRanker, PrecursorRanker, RandomRanker, ShuffledSpectraRanker
     from diptych.ranking.fusion import FusionRanker, RankFusionRanker, SumScorer
+    from diptych.ranking.match_evidence import MatchEvidenceScorer
     from diptych.ranking.matchms_scorer import MatchmsScorer
     from diptych.ranking.modified_cosine import ModifiedCosineScorer
     from diptych.ranking.molecule_prior import MoleculePriorRanker, NearestMoleculeRanker
@@ -35,6 +36,7 @@ _HOMES = {
     "FingerprintRanker": "predicted_fingerprints",
     "FormulaRanker": "controls",
     "FusionRanker": "fusion",
+    "MatchEvidenceScorer": "match_evidence",
     "MatchmsScorer": "matchms_scorer",
     "ModifiedCosineScorer": "modified_cosine",
     "MoleculePriorRanker": "molecule_prior",
@@ -69,6 +71,7 @@ __all__ = [
     "FingerprintRanker",
     "FormulaRanker",
     "FusionRanker",
+    "MatchEvidenceScorer",
     "MatchmsScorer",
     "ModifiedCosineScorer",
     "MoleculePriorRanker",
