@@ -4,6 +4,7 @@ import torch
 
 from diptych.embedding import JointEmbedding
 from diptych.encoders import SPECTRUM_ENCODERS, build_encoder
+from diptych.encoders.conditions import stated_energy
 from diptych.encoders.output import joined_blocks
 from diptych.encoders.peak_batch import PeakBatch
 from diptych.errors import ConfigError
@@ -122,3 +123,11 @@ def test_unknown_towers_and_options_are_named():
         build_encoder(SPECTRUM_ENCODERS, {"hiden_dim": 8}, embedding_dim=8, ion_table=None)
     with pytest.raises(ConfigError, match=r"tower 'binned-mlp' cannot be built from \{'hidden_dim': 'wide'\}"):
         build_encoder(SPECTRUM_ENCODERS, {"hidden_dim": "wide"}, embedding_dim=8, ion_table=None)
+
+
+def test_kilovolts_of_collision_energy_count_as_the_strongest_that_is_common():
+    energies = [None, 35.0, 400.0, 20000.0]
+    batch = PeakBatch.from_spectra([spectrum(collision_energy=energy) for energy in energies])
+    known, energy = stated_energy(batch)
+    assert known.tolist() == [False, True, True, True]
+    assert energy.tolist() == [0.0, 35.0, 400.0, 400.0]

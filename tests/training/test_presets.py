@@ -70,3 +70,5 @@ def test_a_preset_trains_on_data_that_a_file_names(preset: str, amides: Path, tm
     assert model.config["spectrum"]["name"] == config.model.spectrum["name"]
     assert ("reranking" in model.metadata) == bool(config.validation.rerank)
     assert bool(result.metrics) == (preset not in SEARCH_ALONE)
+    # What decides between epochs is what the saved model does, its second look among it.
+    assert {name: epoch[f"val_{name}"] for name in result.metrics} == pytest.approx(result.metrics)

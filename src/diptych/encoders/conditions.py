@@ -12,6 +12,8 @@ from diptych.encoders.peak_batch import ADDUCTS, INSTRUMENT_CLASSES, PeakBatch
 _PRECURSOR_WAVELENGTHS = (1.0, 0.5, 0.25, 0.125, 0.0625, 6.4, 25.6, 102.4, 409.6, 1638.4)
 N_CONDITIONS = 4 + 2 * len(_PRECURSOR_WAVELENGTHS)
 _NAME_DIM, _HIDDEN_DIM = 16, 128
+# The strongest of beam-type and trap instruments; what is stated above it (kilovolts of MALDI-TOF/TOF) counts as this.
+HIGHEST_ENERGY_EV = 400.0
 
 
 class AcquisitionConditions(nn.Module):
@@ -38,18 +40,23 @@ class AcquisitionConditions(nn.Module):
         return vector
 
 
+def stated_energy(batch: PeakBatch) -> tuple[Tensor, Tensor]:
+    """Return where the collision energy is known, bool, and it in eV, float32, both (n,): 0 to 400, 0 where unknown."""
+    known = torch.isfinite(batch.collision_energy)
+    return known, torch.where(known, batch.collision_energy, 0.0).clamp(0.0, HIGHEST_ENERGY_EV)
+
+
 def condition_numbers(batch: PeakBatch) -> Tensor:
     """Return polarity, collision energy, and the precursor m/z in waves from a whole spectrum down to a mass defect.
 
     Float32, of shape (n, N_CONDITIONS); an unknown precursor or energy counts as 0, and that of energies is told.
     """
-    energy = batch.collision_energy
+    known, energy = stated_energy(batch)
     precursor = torch.nan_to_num(batch.precursor_mz)
     waves = [
         wave(2 * math.pi * precursor / length).float()
         for length in _PRECURSOR_WAVELENGTHS
         for wave in (torch.sin, torch.cos)
     ]
-    known = torch.isfinite(energy)
-    columns = [batch.polarity, precursor.float() / 500, torch.where(known, energy, 0.0) / 50, known.float(), *waves]
+    columns = [batch.polarity, precursor.float() / 500, energy / 50, known.float(), *waves]
     return torch.stack(columns, dim=1)

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from diptych.encoders.conditions import stated_energy
 from diptych.encoders.fragment_matches import N_SHIFTS, FragmentPairs, MassTolerance, below_precursor
 from diptych.encoders.peak_batch import ADDUCTS, INSTRUMENT_CLASSES, PeakBatch
 from diptych.errors import ConfigError
@@ -172,11 +173,9 @@ class FragmentInteraction(nn.Module):
         return scores * self.log_scale.exp()
 
     def _conditions(self, peaks: PeakBatch) -> Tensor:
-        energy = peaks.collision_energy
-        known = torch.isfinite(energy)
-        energy = torch.where(known, energy, 0.0)
+        known, energy = stated_energy(peaks)
         precursor = torch.nan_to_num(peaks.precursor_mz).float() / 500
-        numbers = [peaks.polarity, known.float(), energy / 50, torch.log1p(energy.clamp(min=0)) / 4, precursor]
+        numbers = [peaks.polarity, known.float(), energy / 50, torch.log1p(energy) / 4, precursor]
         names = [self.adducts(peaks.adduct), self.instruments(peaks.instrument)]
         return torch.cat([torch.stack(numbers, dim=1), *names], dim=1)
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from diptych.encoders.conditions import stated_energy
 from diptych.encoders.mass_attention import MassTransformerLayer
 from diptych.encoders.mass_waves import mass_waves, wavelengths
 from diptych.encoders.output import EncoderOutput
@@ -92,10 +93,8 @@ class PeakTransformerEncoder(SpectrumTower):
         return self.encoder_output(learned, batch, tokens=self.output(peaks), mask=batch.mask)
 
     def _condition_tokens(self, batch: PeakBatch) -> Tensor:
-        energy = batch.collision_energy
-        known = torch.isfinite(energy)
-        energy = torch.where(known, energy, 0.0)
-        numbers = torch.stack([known.float(), energy / 50, torch.log1p(energy.clamp(min=0)) / 4], dim=1)
+        known, energy = stated_energy(batch)
+        numbers = torch.stack([known.float(), energy / 50, torch.log1p(energy) / 4], dim=1)
         tokens = [
             self.spectrum(mass_waves(batch.precursor_mz, self.waves)),
             self.adducts(batch.adduct),

@@ -217,12 +217,19 @@ def chosen_reranking(
     """
     asked = [query for query in queries if query.target in query.candidates.positions]
     both = ReRankingRanker(model, ReRanking(recall=recall), blind=blind).both_scores(asked)
+    return best_weighted(asked, both, recall=recall)
+
+
+def best_weighted(
+    queries: Sequence[Query], both: Sequence[tuple[NDArray[np.floating], NDArray[np.floating]]], *, recall: int
+) -> ReRanking:
+    """Return the choice of `chosen_reranking` from scores that are known, of queries whose lists hold the answer."""
     choices = [ReRanking(recall=recall, weight=weight) for weight in WEIGHTS]
 
     def reciprocal_ranks(choice: ReRanking) -> float:
         ranks = [
             rank_against_ties(choice.mixed(*scores), query.candidates.positions[query.target])
-            for query, scores in zip(asked, both, strict=True)
+            for query, scores in zip(queries, both, strict=True)
         ]
         return float(np.sum(1 / np.array(ranks)))
 

@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -154,9 +155,11 @@ def _fit(
         structure_augmentation=StructureAugmentation.of(config.augmentation, prepared.table.features),
         fragments=fragment_source(prepared.graphs, model.interaction),
     )
-    validate = prepared.validation.measure if prepared.validation else None
+    judge = (
+        partial(prepared.validation.measure_as_saved, recall=config.validation.rerank) if prepared.validation else None
+    )
     recorder = EpochRecorder(
-        folder, validate, config.validation, on_epoch=lambda row: say(epoch_line(row, n_epochs=config.training.epochs))
+        folder, judge, config.validation, on_epoch=lambda row: say(epoch_line(row, n_epochs=config.training.epochs))
     )
     # Before the recorder, whose checkpoint holds what was mined.
     miner = NegativeMiner(

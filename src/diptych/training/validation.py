@@ -11,8 +11,15 @@ from numpy.typing import NDArray
 
 from diptych.annotation.calibration import fit_temperature
 from diptych.evaluation import evaluate
+from diptych.evaluation.metrics import gains
 from diptych.evaluation.results import QueryResults
-from diptych.retrieval.reranking import chosen_reranking, model_ranker
+from diptych.retrieval.reranking import (
+    ReRanking,
+    ReRankingRanker,
+    best_weighted,
+    chosen_reranking,
+    model_ranker,
+)
 
 if TYPE_CHECKING:
     from diptych.embedding import JointEmbedding
@@ -22,9 +29,10 @@ if TYPE_CHECKING:
     from diptych.molecules.structure import Structure
     from diptych.ranking import Query
     from diptych.retrieval.rankers import EmbeddingRanker
-    from diptych.retrieval.reranking import ReRanking, ReRankingRanker
     from diptych.spectra.spectrum import Spectrum
     from diptych.training.structures import StructureTable
+
+KS = (1, 5, 20)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -120,6 +128,26 @@ class ValidationSet:
     def measure(self, model: JointEmbedding) -> dict[str, float]:
         """Return ``hit_rate@1``, ``hit_rate@5``, ``hit_rate@20`` and ``mrr``, averaged over spectra."""
         return self._measure(model, blind=self.blind)
+
+    def measure_as_saved(self, model: JointEmbedding, *, recall: int) -> dict[str, float]:
+        """Return the figures of `measure` with the second look that the model would be saved with.
+
+        Parameters
+        ----------
+        model
+            In training; it knows of no second look yet.
+        recall
+            How many candidates are looked at twice; 0: none.
+        """
+        if not recall:
+            return self.measure(model)
+        ranker = ReRankingRanker(self._prepared(model), ReRanking(recall=recall), blind=self.blind)
+        both = ranker.both_scores(self.queries)
+        answerable = [i for i, query in enumerate(self.queries) if query.target in query.candidates.positions]
+        known = [self.queries[i] for i in answerable], [both[i] for i in answerable]
+        chosen = best_weighted(*known, recall=recall)
+        ranks = QueryResults.of_scores(self.queries, [chosen.mixed(*scores) for scores in both]).ranks
+        return {name: float(np.mean(values)) for name, values in gains(ranks, KS).items()}
 
     def measure_blind(self, model: JointEmbedding) -> dict[str, float]:
         """Return the same figures of the same model asked without peaks: the spectrum-blind control."""
