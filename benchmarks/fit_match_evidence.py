@@ -1,18 +1,21 @@
 """Fit the weights of `diptych.ranking.match_evidence` on the training fold of the peer benchmark alone.
 
     python benchmarks/fit_match_evidence.py massbank.parquet ../shared/data/peer_benchmark
+    python benchmarks/fit_match_evidence.py massbank.parquet ../shared/data/peer_benchmark --model FOLDER
 
-Two spectra of every replicated ion of the training fold are asked among all of its other spectra within 10 ppm and of
-its adduct. In each condition a logistic regression tells pairs of one molecule from pairs of two, both weighing alike,
-molecules too. Prints the weights, and top 1 in % beside that of the spectral entropy similarity: on the training
-fold (five folds of molecules, each judged by weights of the others) and, with the weights printed, on the validation
-fold, every spectrum of which is asked among those of training and validation.
+One or two spectra of every replicated ion of the training fold are asked among all of its other spectra within 10 ppm
+and of its adduct, where spectra of its molecule and of others are there. In each condition a logistic regression tells
+pairs of one molecule from pairs of two, both weighing alike, molecules too. Prints the weights, and top 1 in % beside
+that of the spectral entropy similarity: on the training fold (five folds of molecules, each judged by weights of the
+others) and, with the weights printed, on the validation fold, every such spectrum of which is asked among those of
+training and validation. With ``--model`` it prints instead what the weights of the sum with a model's cosine and the
+match of the precursors do in library search on the validation fold (`diptych.retrieval.spectrum_scorer`).
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,12 +25,21 @@ from numpy.typing import NDArray
 
 from diptych.data.dataset import read_dataset
 from diptych.data.tables import read_columns
-from diptych.evaluation.library_search import SearchableSpectra
+from diptych.evaluation.library_search import FORMS, SearchableSpectra, search
 from diptych.evaluation.repeated_search import query_splits
-from diptych.ranking import SpectralEntropyScorer
+from diptych.ranking import (
+    MatchEvidenceScorer,
+    PrecursorMatchScorer,
+    SpectralEntropyScorer,
+    SpectrumScorer,
+    SumScorer,
+)
 from diptych.ranking.match_evidence import N_CONDITIONS, PRECURSOR_WINDOW_DA, condition, measured_as
+from diptych.retrieval.spectrum_scorer import EmbeddingScorer
+from diptych.spectra import Spectrum
 
 PPM, N_FOLDS, STRENGTH = 10.0, 5, 3e-4
+SUMS = ((1, 0, 0), (0, 1, 0), (1, 0, 4), (1, 2, 4), (1, 4, 1), (1, 4, 2), (1, 4, 4), (1, 4, 8), (1, 6, 4), (1, 8, 8))
 
 
 class Pairs(NamedTuple):
@@ -55,7 +67,8 @@ def pairs(spectra: SearchableSpectra, queries: NDArray[np.int64], references: ND
             continue
         around = [spectra.spectra[i] for i in near]
         alike = [next(scorer.scores([spectra.spectra[query]], around))[0] for scorer in entropy]
-        same = spectra.origin_codes[near] == spectra.origin_codes[query]
+        known = (spectra.origin_codes[near] >= 0) & (spectra.origin_codes[query] >= 0)
+        same = (spectra.origin_codes[near] == spectra.origin_codes[query]) | ~known
         ones = np.ones(len(near), dtype=np.int64)
         molecule = ones * spectra.molecule_codes[query]
         where = condition(measured[query], measured[near])
@@ -109,6 +122,34 @@ def evidence(found: Pairs, weights: NDArray[np.float64]) -> NDArray[np.float64]:
     return values
 
 
+class Kept:
+    """A scorer's scores of all queries with all references, taken once."""
+
+    def __init__(self, scorer: SpectrumScorer, queries: Sequence[Spectrum], references: Sequence[Spectrum]) -> None:
+        self.name, self.table = scorer.name, np.concatenate(list(scorer.scores(queries, references)))
+
+    def scores(self, *_: object) -> Iterator[NDArray[np.floating]]:
+        """Yield them."""
+        yield self.table
+
+
+def print_sums(spectra: SearchableSpectra, folds: NDArray[np.str_], *, model: Path) -> None:
+    """Print top 1 of every form by the weights of evidence, cosine and precursor match."""
+    from diptych.embedding import JointEmbedding
+
+    queries = next(query_splits(spectra, rows=np.flatnonzero(folds == "val"), n_splits=1, seed=0))
+    references = np.setdiff1d(np.flatnonzero(np.isin(folds, ["train", "val"])), queries)
+    asked, known = ([spectra.spectra[i] for i in rows] for rows in (queries, references))
+    scorers = (MatchEvidenceScorer(), EmbeddingScorer(JointEmbedding.load(model)), PrecursorMatchScorer())
+    kept = tuple(Kept(scorer, asked, known) for scorer in scorers)
+    print("| evidence, cosine, precursor | " + " | ".join(form.name for form in FORMS) + " |")
+    print("| --- |" + " --- |" * len(FORMS))
+    for weights in SUMS:
+        found = search(SumScorer(scorers=kept, weights=weights), spectra, queries=queries, references=references)
+        rates = (f"{100 * answers.hit_rate_at(1):.1f} of {answers.ranks.size}" for answers in found)
+        print(f"| {', '.join(f'{weight:g}' for weight in weights)} | {' | '.join(rates)} |")
+
+
 def read(arguments: argparse.Namespace) -> tuple[SearchableSpectra, NDArray[np.str_]]:
     """Return the spectra of the benchmark and the fold of each."""
     rows = read_columns(arguments.benchmark / "folds.tsv.xz", ("accession", "inchikey_first_block", "fold"))
@@ -127,7 +168,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dataset", type=Path)
     parser.add_argument("benchmark", type=Path)
-    spectra, folds = read(parser.parse_args(argv))
+    parser.add_argument("--model", type=Path)
+    arguments = parser.parse_args(argv)
+    spectra, folds = read(arguments)
+    if arguments.model is not None:
+        print_sums(spectra, folds, model=arguments.model)
+        return
     training = np.flatnonzero(folds == "train")
     queries = np.unique(np.concatenate(list(query_splits(spectra, rows=training, n_splits=2, seed=0))))
     found = pairs(spectra, queries, training)

@@ -38,6 +38,7 @@ from diptych.ranking import (
     SpectralEntropyScorer,
     SpectrumScorer,
 )
+from diptych.ranking.match_evidence import PRECURSOR_WINDOW_DA
 from diptych.spectra import read_spectra
 
 KS = (1, 5, 10)
@@ -48,7 +49,7 @@ SCORERS: dict[str, SpectrumScorer] = {
         BinnedCosineScorer(),
         CosineScorer(),
         SpectralEntropyScorer(),
-        SpectralEntropyScorer(precursor_window_da=1.6, name="spectral_entropy_without_precursor"),
+        SpectralEntropyScorer(precursor_window_da=PRECURSOR_WINDOW_DA, name="spectral_entropy_without_precursor"),
         MatchEvidenceScorer(),
         ModifiedCosineScorer(),
     )

@@ -44,8 +44,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dataset", type=Path)
     parser.add_argument("--work", type=Path, default=Path("massbank-benchmark"))
+    parser.add_argument("--preset", default="fingerprint-ions")
     asked = parser.parse_args()
-    frozen, results = asked.work / "scaffold", asked.work / "results" / "scaffold"
+    frozen, results = asked.work / "scaffold", asked.work / "results" / "scaffold" / asked.preset
     lists = pq.read_table(frozen / "lists_measured.parquet", columns=["inchikey", "formula"]).to_pydict()
     formula = {key[:14]: text for key, text in zip(lists["inchikey"], lists["formula"], strict=True)}
     fold = dict(read_columns(frozen / "folds.tsv.xz", ("accession", "fold")))

@@ -4,7 +4,7 @@
     python benchmarks/massbank/run.py ... --only peers --peers ../shared/data/peer_benchmark --model FOLDER
 
 `massbank-folds.parquet` is what ``diptych dataset split`` makes. For each split a benchmark is frozen, the recipe
-(``--preset``, ``--epochs``) learns from its training fold, no structure of its lists being a negative, and is asked
+(``--preset``, ``--epochs``, ``--set``) learns from its training fold, no structure of its lists being a negative, and is asked
 beside the nearest neighbours and chance. What stands in ``--work`` is not made again. Written: ``ladder.md``,
 ``held_out.md``, ``protocols.md`` and their JSON files into ``--output``; with ``--only presets`` every recipe of
 ``PRESETS`` on the scaffold split as ``presets.md``, with ``--only peers`` every protocol on the peers' folds and lists
@@ -14,6 +14,7 @@ as ``peer_protocols.md``, there of ``--model`` if that is given.
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import shlex
 import shutil
@@ -25,6 +26,7 @@ from typing import Any
 
 from diptych.files import replacing
 
+MAIN = "scaffold"
 SPLITS = ("random", "molecule", "scaffold", "similarity", "massspecgym")
 HELD_OUT = {
     "TOF instruments": "instrument_class=TOF",
@@ -40,7 +42,7 @@ RANKERS = (
 )
 PRESETS: dict[str, tuple[str, ...]] = {
     "fragment-interaction": ("training.epochs=30",),
-    "fingerprint-ions": ("training.epochs=10",),
+    "fingerprint-ions": ("training.epochs=10", "training.batch_size=256"),
     "jestr": ("training.epochs=60",),
     "specembedding": (
         "training.epochs=12",
@@ -77,8 +79,24 @@ class Benchmark:
     def __init__(self, arguments: argparse.Namespace) -> None:
         self.dataset, self.structures = arguments.dataset, arguments.structures
         self.work, self.preset = arguments.work, arguments.preset
-        self.settings = (f"training.epochs={arguments.epochs}",)
+        self.settings: tuple[str, ...] = (f"training.epochs={arguments.epochs}", *arguments.set)
         self.model, self.bootstrap = arguments.model, str(arguments.bootstrap)
+
+    @property
+    def recipe(self) -> str:
+        """The preset and its epochs, as folders are called."""
+        return f"{self.preset}-{dict(text.split('=', 1) for text in self.settings)['training.epochs']}"
+
+    @property
+    def method(self) -> str:
+        """What is asked, as folders of results are called: the model that is given, or the recipe."""
+        return self.recipe if self.model is None else str(Path(self.model).resolve().parent.name)
+
+    def of(self, preset: str, settings: tuple[str, ...]) -> Benchmark:
+        """Return the same with another recipe."""
+        other = copy.copy(self)
+        other.preset, other.settings = preset, settings
+        return other
 
     def frozen(self, name: str, *how: str) -> Path:
         """Return the folder of a benchmark, made if it is not there."""
@@ -94,7 +112,7 @@ class Benchmark:
         """Return the model of a benchmark's training fold, trained if it is not there."""
         if self.model is not None:
             return Path(self.model)
-        run = self.work / "runs" / frozen.name / self.preset
+        run = self.work / "runs" / frozen.name / self.recipe
         if not (run / "result.json").is_file():
             settings = {
                 "data.dataset": f'"{self.dataset}"',
@@ -113,7 +131,7 @@ class Benchmark:
 
     def asked(self, frozen: Path, protocol: str, *how: str | Path) -> Path:
         """Return the folder of the results of a protocol, asked if it is not there."""
-        results = self.work / "results" / frozen.name / self.preset / protocol
+        results = self.work / "results" / frozen.name / self.method / protocol
         if not any(results.glob("*.json")):
             kind = protocol.removesuffix("-without-prior")
             short = ("--min-list-length", "2") if kind in {"formula", "mass", "measured"} else ()
@@ -126,7 +144,10 @@ class Benchmark:
 
     def rung(self, name: str, *how: str) -> Path:
         """Return the report of the recipe on the formula lists of one split."""
-        return self.asked(self.frozen(name, *how), "formula", "--ranker", BESIDE) / "report.json"
+        return (
+            self.asked(self.frozen(name, *how), "formula", "--ranker", RANKERS if name == MAIN else BESIDE)
+            / "report.json"
+        )
 
 
 def ladder(rungs: Iterable[tuple[str, Path]], output: Path) -> None:
@@ -155,12 +176,11 @@ def write_protocols(folders: Sequence[tuple[str, Path]], output: Path, *, title:
 
 def write_presets(benchmark: Benchmark, output: Path) -> None:
     """Train every recipe on the scaffold split, and write what the protocols say of each."""
-    frozen, folders = benchmark.frozen("scaffold", "--fold-column", "scaffold"), []
+    frozen, folders = benchmark.frozen(MAIN, "--fold-column", MAIN), []
     for preset, settings in PRESETS.items():
-        benchmark.preset, benchmark.settings = preset, settings
+        recipe = benchmark.of(preset, settings)
         for protocol in ("few-shot", "library-search") if preset in SPECTRA_ALONE else PRESET_PROTOCOLS:
-            how = dict(PROTOCOLS)[protocol] if protocol != "formula" else ("--ranker", BESIDE)
-            folders.append((f"{preset}: {protocol}", benchmark.asked(frozen, protocol, *how)))
+            folders.append((f"{recipe.recipe}: {protocol}", recipe.asked(frozen, protocol, *dict(PROTOCOLS)[protocol])))
     write_protocols(folders, output / "presets", title="Recipes on our own MassBank benchmark, scaffold split")
 
 
@@ -190,12 +210,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--work", type=Path, default=Path("massbank-benchmark"))
     parser.add_argument("--preset", default="fingerprint-ions")
     parser.add_argument("--epochs", type=int, default=12)
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="of the recipe's training")
     parser.add_argument("--bootstrap", type=int, default=1000)
     parser.add_argument("--output", "-o", type=Path, default=Path(__file__).parent)
     parser.add_argument("--peers", type=Path, help="the peer benchmark, for --only peers")
     parser.add_argument("--model", type=Path, help="asked in place of the recipe; nothing is trained")
     parser.add_argument("--only", choices=("ladder", "held-out", "protocols", "presets", "peers"), action="append")
     arguments = parser.parse_args(argv)
+    if "peers" in (arguments.only or ()) and arguments.peers is None:
+        parser.error("--only peers needs --peers FOLDER, the peer benchmark")
     benchmark, wanted = Benchmark(arguments), arguments.only or ("ladder", "held-out", "protocols")
     if "peers" in wanted:
         frozen = benchmark.frozen(
@@ -207,7 +230,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if "presets" in wanted:
         write_presets(benchmark, arguments.output)
     if "protocols" in wanted:
-        frozen = benchmark.frozen("scaffold", "--fold-column", "scaffold")
+        frozen = benchmark.frozen(MAIN, "--fold-column", MAIN)
         folders = [(name, benchmark.asked(frozen, name, *how)) for name, how in PROTOCOLS]
         title = "Every protocol on our own MassBank benchmark, scaffold split"
         write_protocols(folders, arguments.output / "protocols", title=title)

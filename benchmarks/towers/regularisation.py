@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,8 +23,10 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 
 from diptych.training import RunConfig, read_config, train
+from diptych.training.recorder import METRICS
 
-METRICS = ("hit_rate@1", "hit_rate@5", "hit_rate@20", "mrr")
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from run import overrides_of
 
 
 class StopAfter(Callback):
@@ -40,23 +43,7 @@ class StopAfter(Callback):
 
 def configuration(arguments: argparse.Namespace) -> RunConfig:
     """Return the preset on the peer benchmark."""
-    candidates = arguments.benchmark / "candidates_formula.json.xz"
-    return read_config(
-        None,
-        preset="jestr",
-        overrides=[
-            f'data.dataset="{arguments.dataset}"',
-            f'data.folds="{arguments.benchmark / "folds.tsv.xz"}"',
-            f'data.structures="{arguments.structures}"',
-            f'data.cache="{arguments.cache}"',
-            f'negatives.withhold=["{candidates}"]',
-            f'validation.candidates="{candidates}"',
-            "validation.every_epochs=1",
-            f"training.epochs={arguments.epochs}",
-            f"training.seed={arguments.seed}",
-            *arguments.set,
-        ],
-    )
+    return read_config(None, preset="jestr", overrides=[*overrides_of(arguments), "validation.every_epochs=1"])
 
 
 def first_regularised(config: RunConfig) -> int:

@@ -12,6 +12,7 @@ import pytest
 from diptych.cli import main
 from diptych.data.annotated import AnnotatedSpectrum
 from diptych.data.columns import SCHEMA, rows_to_batch
+from diptych.evaluation.benchmark_folder import Benchmark
 from diptych.molecules.structure import Structure
 from diptych.spectra.adduct import Adduct
 from diptych.spectra.spectrum import Spectrum
@@ -114,10 +115,26 @@ def test_given_folds_and_lists_are_frozen_as_they_are(folder: Path, monkeypatch,
     said = json.loads((folder / "b" / "benchmark.json").read_text())
     assert said["folds"] == {"none": len(names) - 4, "test": 2, "train": 2}
     assert said["folds_by"] == "folds.tsv"
-    assert said["lists"]["formula"]["mean_length"] == 3
-    assert set(said["candidates_sha256"]) == {"formula"}
+    assert set(said["lists"]) == set(said["candidates_sha256"]) == {"formula"}
+    assert "structures" not in said
+    assert "| formula | as given |" in (folder / "b" / "README.md").read_text()
+    (listed,) = Benchmark.load(folder / "b").lists.values()
+    assert {s.smiles for one in listed.values() for s in one.structures} == {"CCOC", SMILES[1], "CC(C)O"}
+    both = (*given, "--lists", "formula,mass", "--structures", "structures.tsv")
+    assert run(monkeypatch, "build", "d.parquet", "-o", "both", *both) == 0
+    said = json.loads((folder / "both" / "benchmark.json").read_text())
+    assert list(said["lists"]) == ["formula", "mass"]
+    assert said["settings"]["lists"] == ["mass"]
     assert run(monkeypatch, "build", "d.parquet", "-o", "c", *given, "--hold-out", "polarity=negative") == 2
     assert "expected one of them" in capfd.readouterr().err
+    (folder / "gym.tsv").write_text("identifier\n")
+    assert run(monkeypatch, "build", "gym.tsv", "-o", "c", *given) == 2
+    assert "have folds of their own" in capfd.readouterr().err
+    (folder / "folds.tsv").write_text("accession\tfold\nA\ttest\nA\ttrain\n")
+    assert run(monkeypatch, "build", "d.parquet", "-o", "c", *given) == 1
+    assert "A is of fold test and train; expected one fold" in capfd.readouterr().err
+    assert run(monkeypatch, "build", "d.parquet", "-o", "c", "--lists", "") == 1
+    assert "without candidate lists" in capfd.readouterr().err
 
 
 def test_massspecgym_s_files_are_frozen(folder: Path, monkeypatch):

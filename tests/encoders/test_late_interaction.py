@@ -46,6 +46,7 @@ def test_intensities_weigh_the_peaks():
 @pytest.mark.parametrize("weighted", [False, True])
 def test_blocks_of_any_size_give_the_same_scores(most: int, weighted: bool, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(module, "_MOST_COSINES", most)
+    monkeypatch.setattr(module, "_MOST_STRUCTURES", 2)
     peaks, peak_mask = tokens(4, 6, seed=1)
     atoms, atom_mask = tokens(3, 7, seed=2)
     weights = torch.rand(4, 6) + 0.1 if weighted else torch.ones(4, 6)
@@ -84,19 +85,50 @@ def test_nothing_scores_nothing():
     assert late_interaction(peaks, torch.ones(2, 3).bool(), atoms[:0], atom_mask[:0]).shape == (2, 0)
 
 
-def test_gradients_are_those_of_the_whole_table(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(module, "_MOST_COSINES", 30)
-    peaks, peak_mask = tokens(3, 4, seed=1)
-    atoms, atom_mask = tokens(3, 5, seed=2)
-    peaks.requires_grad_()
-    atoms.requires_grad_()
-    late_interaction(peaks, peak_mask, atoms, atom_mask).square().sum().backward()
-    found = peaks.grad.clone(), atoms.grad.clone()
-    peaks.grad, atoms.grad = None, None
+def dense(peaks, peak_mask, atoms, atom_mask, weights) -> torch.Tensor:
     cosines = torch.einsum("npd,mad->npma", peaks, atoms).masked_fill(~atom_mask[None, None], -9)
-    shares = peak_mask / peak_mask.sum(dim=1, keepdim=True)
-    (cosines.amax(dim=-1) * shares[..., None]).sum(dim=1).square().sum().backward()
-    torch.testing.assert_close(found, (peaks.grad, atoms.grad))
+    best = torch.where(atom_mask.any(dim=1), cosines.amax(dim=-1), 0.0)
+    shares = weights * peak_mask
+    return (best * (shares / shares.sum(dim=1, keepdim=True))[..., None]).sum(dim=1)
+
+
+@pytest.mark.parametrize("most", [1, 30, 2**24])
+def test_gradients_are_those_of_the_whole_table(most: int, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "_MOST_COSINES", most)
+    monkeypatch.setattr(module, "_MOST_STRUCTURES", 2)
+    peaks, peak_mask = tokens(3, 4, seed=1)
+    atoms, atom_mask = tokens(5, 5, seed=2)
+    atom_mask[1] = False
+    weights = torch.rand(3, 4) + 0.1
+    gradients = []
+    for of in (late_interaction, dense):
+        given = leaves(peaks, peak_mask, atoms, atom_mask)
+        of(*given, weights=weights).square().sum().backward()
+        gradients.append((given[0].grad, given[2].grad))
+    torch.testing.assert_close(*gradients)
+
+
+def leaves(peaks, peak_mask, atoms, atom_mask) -> tuple[torch.Tensor, ...]:
+    return peaks.clone().requires_grad_(), peak_mask, atoms.clone().requires_grad_(), atom_mask
+
+
+def test_gradients_pass_in_bfloat16_and_where_there_is_nothing():
+    peaks, peak_mask, atoms, atom_mask = leaves(*tokens(3, 4, seed=1), *tokens(3, 4, seed=2))
+    with torch.autocast("cpu", torch.bfloat16):
+        late_interaction(peaks, peak_mask, atoms, atom_mask).sum().backward()
+    assert torch.isfinite(peaks.grad).all()
+    assert peaks.grad.abs().sum() > 0
+    peaks.grad = None
+    late_interaction(peaks, torch.zeros(3, 4).bool(), atoms, atom_mask).sum().backward()
+    assert (peaks.grad == 0).all()
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_gpu_gives_the_same_scores():
+    peaks, peak_mask = tokens(4, 6, seed=1)
+    atoms, atom_mask = tokens(40, 7, seed=2)
+    found = late_interaction(*(part.cuda() for part in (peaks, peak_mask, atoms, atom_mask)))
+    torch.testing.assert_close(found.cpu(), late_interaction(peaks, peak_mask, atoms, atom_mask))
 
 
 def test_vectors_of_other_lengths_are_one_clear_line():

@@ -6,7 +6,7 @@ import pytest
 
 from diptych.errors import EvaluationError
 from diptych.evaluation.known import KnownSpectra
-from diptych.evaluation.library_search import FORMS, SearchableSpectra, SearchForm, search
+from diptych.evaluation.library_search import FORMS, SearchableSpectra, SearchForm, search, search_splits
 from diptych.ranking import CosineScorer, PrecursorScorer
 from diptych.spectra.adduct import Adduct
 from diptych.spectra.spectrum import Spectrum
@@ -158,6 +158,7 @@ def test_a_scorer_must_give_what_it_is_asked_for(table: list[list[float]], messa
         ([], [1], "0 queries and 1 references; expected some of both"),
         ([0], [], "1 queries and 0 references"),
         ([0], [0, 1], "row 0 is both query and reference"),
+        ([0, 2, 2], [1], "row 2 is a query twice; expected each once"),
     ],
 )
 def test_impossible_questions_are_refused(queries: list[int], references: list[int], message: str):
@@ -170,3 +171,8 @@ def test_columns_of_other_lengths_and_windows_below_nothing_are_refused():
         SearchableSpectra(spectra=searchable("A").spectra, molecules=[], origins=[])
     with pytest.raises(EvaluationError, match="'narrow': ppm is 0; expected a number above 0"):
         SearchForm(name="narrow", ppm=0)
+
+
+def test_no_split_is_no_question():
+    with pytest.raises(EvaluationError, match="no split; expected at least one"):
+        search_splits(CosineScorer(), searchable("AB"), splits=[])

@@ -34,7 +34,10 @@ def build_command(
         Path | None,
         typer.Option(exists=True, help="Table of inchikey_first_block, smiles and formula to draw from."),
     ] = None,
-    lists: Annotated[str, typer.Option(help="Kinds of lists, parted by commas: formula, mass, measured.")] = "formula",
+    lists: Annotated[
+        str | None,
+        typer.Option(help="Kinds of lists to draw: formula, mass, measured; formula if no --candidates are given."),
+    ] = None,
     measured: Annotated[
         str, typer.Option(help="COLUMN or COLUMN=VALUE[,...] of --structures: rows that were measured, too.")
     ] = "",
@@ -52,17 +55,18 @@ def build_command(
     asked = tuple(_parts(folds))
     files = dict(_pair(text, "--candidates") for text in candidates or ())
     paths = {kind: Path(path) for kind, path in files.items()}
+    if fold_table is not None and hold_out is not None:
+        raise typer.BadParameter("--fold-table and --hold-out both say what is tested; expected one of them")
     if source.suffix.lower() != ".parquet":
         if not paths:
             raise typer.BadParameter("spectra that are no dataset need --candidates KIND=FILE")
+        if fold_table is not None or hold_out is not None:
+            raise typer.BadParameter("spectra that are no dataset have folds of their own; expected no other")
         _print_built(build_massspecgym(source, output, candidates=paths, asked=asked, seed=seed))
         return
-    settings: dict[str, Any] = {"asked": asked, "lists": tuple(_parts(lists)), "measured": tuple(_parts(measured))}
-    if fold_table is not None and hold_out is not None:
-        raise typer.BadParameter("--fold-table and --hold-out both say what is tested; expected one of them")
-    given, named = _folds(source, hold_out, base=fold_column, seed=seed)
-    if fold_table is not None:
-        given, named = _table_folds(source, fold_table), fold_table.name
+    drawn = _parts("" if paths else "formula") if lists is None else _parts(lists)
+    settings: dict[str, Any] = {"asked": asked, "lists": tuple(drawn), "measured": tuple(_parts(measured))}
+    given, named = _folds(source, hold_out, fold_table, base=fold_column, seed=seed)
     benchmark = build_benchmark(
         source,
         output,
@@ -169,8 +173,16 @@ def _run(benchmark: Benchmark, asked: Asked, protocol: str, output: Path) -> lis
     return runners[protocol](benchmark, asked, output)
 
 
-def _folds(source: Path, hold_out: str | None, *, base: str, seed: int) -> tuple[Sequence[str] | None, str]:
-    """Return the folds that hold something out, and their name; no folds where nothing is."""
+def _folds(
+    source: Path, hold_out: str | None, table: Path | None, *, base: str, seed: int
+) -> tuple[Sequence[str] | None, str]:
+    """Return the folds of a table ("none" where it names none) or that hold something out, and their name."""
+    if table is not None:
+        from diptych.data.dataset import read_without_peaks
+        from diptych.data.folds import read_fold_table
+
+        folds = read_fold_table(table, read_without_peaks(source).column("identifier"))
+        return [fold or "none" for fold in folds], table.name
     if hold_out is None:
         return None, base
     from diptych.data.dataset import read_without_peaks
@@ -178,17 +190,8 @@ def _folds(source: Path, hold_out: str | None, *, base: str, seed: int) -> tuple
 
     column, values = _pair(hold_out, "--hold-out")
     split = None if base == "none" else base
-    folds = held_out_folds(read_without_peaks(source), column=column, values=_parts(values), base=split, seed=seed)
-    return folds, f"{hold_out} held out of {base}"
-
-
-def _table_folds(source: Path, table: Path) -> list[str]:
-    """Return the fold of each spectrum of a dataset by a table; "none" of those that it does not name."""
-    from diptych.data.dataset import read_without_peaks
-    from diptych.data.folds import read_fold_table
-
-    folds = read_fold_table(table, read_without_peaks(source).column("identifier"))
-    return [fold or "none" for fold in folds]
+    held = held_out_folds(read_without_peaks(source), column=column, values=_parts(values), base=split, seed=seed)
+    return held, f"{hold_out} held out of {base}"
 
 
 def _parts(text: str) -> list[str]:

@@ -127,9 +127,12 @@ def read_fold_table(path: Path, identifiers: Iterable[str]) -> list[str]:
     Raises
     ------
     DatasetError
-        The table is missing or damaged, or lacks a column.
+        The table is missing or damaged, lacks a column, or gives a spectrum two folds.
     """
-    fold_of = {row[0]: row[1] for row in read_columns(path, ("accession", "fold"))}
+    fold_of: dict[str, str] = {}
+    for accession, fold in read_columns(path, ("accession", "fold")):
+        if fold_of.setdefault(accession, fold) != fold:
+            raise DatasetError(f"{path}: {accession} is of fold {fold_of[accession]} and {fold}; expected one fold")
     return [fold_of.get(str(identifier), "") for identifier in identifiers]
 
 

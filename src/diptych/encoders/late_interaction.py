@@ -48,8 +48,9 @@ def late_interaction(
     -----
     s(x, y) = sum_p w_p max_a <x_p, y_a> / sum_p w_p: the maximum similarity of ColBERT (Khattab and Zaharia 2020,
     doi:10.48550/arXiv.2004.12832, section 3.3), as a mean, so that spectra of few and of many peaks are on one scale. A
-    spectrum without peaks and a structure without atoms score 0. Padding costs nothing: peaks and atoms are packed, and
-    the table of all peaks with all atoms is never held. The gradient of a maximum is that of the pair that has it.
+    spectrum without peaks and a structure without atoms score 0. Padding costs nothing: peaks and atoms are packed. Of
+    the table of all peaks with all atoms a block is held at a time; for the gradient, which is that of the pair that
+    has the maximum, the best atom of every peak and structure.
 
     Examples
     --------
@@ -63,15 +64,25 @@ def late_interaction(
             f"{structure_tokens.shape[-1]} for atoms; expected towers whose parts have vectors of one length"
         )
     shares = _shares(spectrum_mask, weights)
-    scores = spectrum_tokens.new_zeros(len(spectrum_tokens), len(structure_tokens), dtype=torch.float32)
-    filled = torch.nonzero(structure_mask.any(dim=1)).flatten()
-    peaks = spectrum_tokens[spectrum_mask].float()
+    n_atoms = structure_mask.sum(dim=1)
+    n_spectra = max(1, _MOST_COSINES // max(1, spectrum_tokens.shape[1] * len(structure_tokens)))
+    atoms = structure_tokens[structure_mask].float()
+    tokens, masks, weighed = (torch.split(part, n_spectra) for part in (spectrum_tokens, spectrum_mask, shares))
+    blocks = zip(tokens, masks, weighed, strict=True)
+    return torch.cat([_scores(peaks, mask, share, atoms, n_atoms) for peaks, mask, share in blocks])
+
+
+def _scores(tokens: Tensor, mask: Tensor, shares: Tensor, atoms: Tensor, n_atoms: Tensor) -> Tensor:
+    """Return the scores of some spectra with all structures, whose atoms are packed."""
+    filled = torch.nonzero(n_atoms).flatten()
+    peaks = tokens[mask].float()
+    # Nothing to compare is a score of zero, but one that a gradient may pass through.
+    scores = (tokens.flatten(1).sum(dim=1)[:, None] * 0.0 + atoms.sum() * 0.0).float().expand(-1, len(n_atoms))
     if not len(filled) or not len(peaks):
         return scores
-    atoms = structure_tokens[structure_mask].float()
-    best: Tensor = _BestCosines.apply(peaks, atoms, structure_mask.sum(dim=1)[filled])  # type: ignore[no-untyped-call]
-    rows = torch.nonzero(spectrum_mask)[:, 0]
-    explained = scores[:, filled].index_add(0, rows, best * shares[spectrum_mask][:, None])
+    best: Tensor = _BestCosines.apply(peaks, atoms, n_atoms[filled])  # type: ignore[no-untyped-call]
+    rows = torch.nonzero(mask)[:, 0]
+    explained = scores[:, filled].index_add(0, rows, best * shares[mask][:, None])
     return scores.index_copy(1, filled, explained)
 
 
@@ -107,12 +118,14 @@ class _BestCosines(torch.autograd.Function):
 
 def _best_cosines(peaks: Tensor, atoms: Tensor, n_atoms: Tensor) -> tuple[Tensor, Tensor]:
     """Return the best cosines and the rows of the atoms that have them, both (n_peaks, n_structures)."""
-    order = torch.argsort(n_atoms)
+    sizes, order = torch.sort(n_atoms)
+    longest = sizes[_MOST_STRUCTURES - 1 :: _MOST_STRUCTURES].tolist() + sizes[-1:].tolist()
     first = torch.cumsum(n_atoms, dim=0) - n_atoms
     best = peaks.new_empty(len(peaks), len(n_atoms))
     chosen = torch.empty_like(best, dtype=torch.int64)
-    for block in torch.split(order, _MOST_STRUCTURES):  # of nearly one size: hardly any padding
-        slots = torch.arange(int(n_atoms[block[-1]]), device=atoms.device)
+    # Structures of nearly one size: hardly any padding.
+    for block, n_slots in zip(torch.split(order, _MOST_STRUCTURES), longest, strict=False):
+        slots = torch.arange(n_slots, device=atoms.device)
         inside = slots < n_atoms[block, None]
         rows = torch.where(inside, first[block, None] + slots, first[block, None])  # padded by the first atom
         of_block = atoms[rows.flatten()].T

@@ -37,7 +37,7 @@ class BenchmarkSettings:
     asked
         Folds that are asked.
     lists
-        Kinds of lists, see `draw_lists`.
+        Kinds of lists that are drawn, see `draw_lists`; none where all are given.
     measured
         Conditions by which rows of the table of structures count as measured, see `measured_rows`; the molecules of the
         dataset do in any case.
@@ -54,10 +54,10 @@ class BenchmarkSettings:
 
     def __post_init__(self) -> None:
         unknown = [kind for kind in self.lists if kind not in LIST_KINDS]
-        if unknown or not self.lists or not self.asked:
+        if unknown or not self.asked:
             raise EvaluationError(
                 f"benchmark of lists {', '.join(self.lists) or 'none'} and folds {', '.join(self.asked) or 'none'}; "
-                f"expected some folds and some of {', '.join(LIST_KINDS)}"
+                f"expected some folds, and lists of the kinds {', '.join(LIST_KINDS)}"
             )
 
 
@@ -87,15 +87,15 @@ def build_benchmark(
         Table with ``inchikey_first_block``, ``smiles`` and ``formula`` to draw lists from, beside the dataset's own
         molecules.
     candidates
-        Kind of list -> file of lists that are given and taken as they are, see `read_candidate_file`; kinds that
-        ``settings`` names are drawn.
+        Kind of list -> file of lists that are given and taken as they are, see `read_candidate_file`. Of the kinds
+        that ``settings`` names only the others are drawn.
     settings
         What is asked.
 
     Raises
     ------
     EvaluationError
-        No spectrum is of an asked fold, or there is not one fold for each spectrum.
+        No spectrum is of an asked fold, there is not one fold for each spectrum, or no list is given or drawn.
     DatasetError
         A file is missing or damaged, or lacks the split.
     """
@@ -111,22 +111,15 @@ def build_benchmark(
             f"{', '.join(sorted(map(str, set(by_row))))}"
         )
     known = KnownSpectra.from_annotated(read_dataset(dataset).take(wanted))
-    given = {kind: read_candidate_file(path) for kind, path in (candidates or {}).items()}
-    drawn = tuple(kind for kind in chosen.lists if kind not in given)
-    lists, described = _lists(known, rows, structures, settings=chosen, kinds=drawn)
-    hashes = {kind: _sha256(path) for kind, path in (candidates or {}).items()}
+    files = candidates or {}
+    chosen = replace(chosen, lists=tuple(kind for kind in chosen.lists if kind not in files))
+    lists, described = _lists(known, rows, structures, files, settings=chosen)
     return freeze(
         folder,
         known=known,
         folds=_fold_rows(rows, by_row),
-        questions={kind: queries_from_lists(known, one, seed=chosen.seed) for kind, one in {**given, **lists}.items()},
-        description={
-            "source": dataset.name,
-            "folds_by": fold_column,
-            **described,
-            **({"candidates_sha256": hashes} if hashes else {}),
-            "settings": asdict(chosen),
-        },
+        questions={kind: queries_from_lists(known, listed, seed=chosen.seed) for kind, listed in lists.items()},
+        description={"source": dataset.name, "folds_by": fold_column, **described, "settings": asdict(chosen)},
     )
 
 
@@ -134,11 +127,25 @@ def _lists(
     known: KnownSpectra,
     rows: Dataset,
     structures: Path | None,
+    candidates: Mapping[str, Path],
     *,
     settings: BenchmarkSettings,
-    kinds: Sequence[ListKind],
 ) -> tuple[dict[str, dict[str, list[str]]], dict[str, Any]]:
-    """Return the lists of each kind, and where they were drawn from."""
+    """Return the lists of each kind, given and drawn, and where they are from."""
+    if not settings.lists and not candidates:
+        raise EvaluationError("benchmark without candidate lists; expected kinds to draw, or files of lists")
+    given = {kind: read_candidate_file(path) for kind, path in candidates.items()}
+    hashes = {"candidates_sha256": {kind: _sha256(path) for kind, path in candidates.items()}} if candidates else {}
+    if not settings.lists:
+        return given, hashes
+    drawn, described = _drawn(known, rows, structures, settings=settings)
+    return given | drawn, described | hashes
+
+
+def _drawn(
+    known: KnownSpectra, rows: Dataset, structures: Path | None, *, settings: BenchmarkSettings
+) -> tuple[dict[str, dict[str, list[str]]], dict[str, Any]]:
+    """Return the lists of each kind that is drawn, and what they were drawn from."""
     others, n_without_mass = with_known_mass(() if structures is None else _structure_rows(structures))
     also = [] if structures is None else measured_rows(structures, settings.measured)
     tables = candidate_tables(rows.structures(), others, others_measured=with_known_mass(also)[0])
@@ -149,7 +156,7 @@ def _lists(
         "structures_sha256": None if structures is None else _sha256(structures),
         "structures_without_mass": n_without_mass,
     }
-    return {kind: draw_lists(targets, tables, kind=kind, **how) for kind in kinds}, described
+    return {kind: draw_lists(targets, tables, kind=kind, **how) for kind in settings.lists}, described
 
 
 def build_massspecgym(

@@ -47,7 +47,10 @@ def readme_of(name: str, said: Mapping[str, Any]) -> str:
         "",
         "| lists | what they hold | lists | mean length | median | " + " | ".join(_words(key) for key in _ODD) + " |",
         "|---" * (5 + len(_ODD)) + "|",
-        *(_row(kind, counts) for kind, counts in said["lists"].items()),
+        *(
+            _row(kind, counts, given=kind in said.get("candidates_sha256", ()))
+            for kind, counts in said["lists"].items()
+        ),
         "",
         "    diptych benchmark run FOLDER --ranker nearest_neighbours_20 --dataset DATASET -o RESULTS",
         "",
@@ -60,10 +63,10 @@ def _settings(said: Mapping[str, Any]) -> str:
     return ", ".join(f"{_words(key)} {value}" for key, value in settings.items()) or "as given"
 
 
-def _row(kind: str, counts: Mapping[str, Any]) -> str:
+def _row(kind: str, counts: Mapping[str, Any], *, given: bool) -> str:
     cells = [
         kind,
-        _KINDS.get(kind, "as given"),
+        "as given" if given else _KINDS.get(kind, "as given"),
         f"{counts['lists']:,}",
         f"{counts['mean_length']:.1f}",
         str(counts["median_length"]),

@@ -174,7 +174,8 @@ def search(
     Raises
     ------
     EvaluationError
-        There is no query or no reference, one is both, or the scorer gave another number of scores than asked for.
+        There is no query or no reference, one is both, a query is given twice, or the scorer gave another number of
+        scores than asked for.
 
     Notes
     -----
@@ -203,9 +204,11 @@ def search_splits(
     Raises
     ------
     EvaluationError
-        As `search`, for any of the splits.
+        As `search`, for any of the splits; or there is none.
     """
     rows = [(np.asarray(asked, dtype=np.int64), np.asarray(known, dtype=np.int64)) for asked, known in splits]
+    if not rows:
+        raise EvaluationError("library search: no split; expected at least one")
     for asked, known in rows:
         _check_rows(asked, known)
     every_query = list(dict.fromkeys(np.concatenate([asked for asked, _ in rows]).tolist()))
@@ -320,6 +323,9 @@ def _check_rows(queries: NDArray[np.int64], references: NDArray[np.int64]) -> No
         raise EvaluationError(
             f"library search: {queries.size} queries and {references.size} references; expected some of both"
         )
+    values, counts = np.unique(queries, return_counts=True)
+    if (counts > 1).any():
+        raise EvaluationError(f"library search: row {values[counts > 1][0]} is a query twice; expected each once")
     both = np.intersect1d(queries, references)
     if both.size:
         raise EvaluationError(f"library search: row {both[0]} is both query and reference; expected either")

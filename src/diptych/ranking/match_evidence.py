@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from diptych.data.instruments import instrument_class
+from diptych.data.instruments import InstrumentClass, instrument_class
 from diptych.errors import ConfigError
 from diptych.ranking.peak_matching import SpectralEntropyScorer
 
@@ -21,7 +21,8 @@ N_ENERGY_CLASSES = len(ENERGY_STEPS) + 2
 N_CONDITIONS = 2 * N_ENERGY_CLASSES
 PRECURSOR_WINDOW_DA = 1.6
 _DECIMALS = 6
-# Rows: classes of instrument apart, energies less than 4, 12 and 25 eV apart, further, or unknown; then of one class.
+# Rows: classes of instrument apart or unknown, and energies less than 4, 12 and 25 eV apart, further, or unknown; then
+# the same of one class.
 _WEIGHTS = np.array(
     [
         [-1.72, 1.87, 2.3],
@@ -67,9 +68,10 @@ class MatchEvidenceScorer:
     -----
     e = a_c + b_c s + b'_c s' with the spectral entropy similarity s (doi:10.1038/s41592-021-01331-z) and s', the same
     of the peaks below the precursor, and the condition c: how far apart the collision energies are, and whether the
-    instruments are of one class. In each condition e is the log odds of a logistic regression in which pairs of one
-    molecule and of two weigh alike, which makes it log p(s, s' | one, c) - log p(s, s' | two, c): that a library holds
-    more of its own spectra under some conditions has no part in it.
+    instruments are of one class. In each condition e is the log odds of a logistic regression, lightly held towards 0,
+    in which pairs of one molecule and of two weigh alike, an estimate of log p(s, s' | one, c) - log p(s, s' | two, c):
+    that a library holds more of its own spectra under some conditions has no part in it. It was fitted on pairs within
+    10 ppm and of one adduct, and means that much there; in an open search it wants the precursor beside it.
 
     A reference of another molecule measured at the query's energy is often more like it than one of its own at another
     energy. Scored so, the one has to be more alike than the other to count as much.
@@ -83,7 +85,7 @@ class MatchEvidenceScorer:
             raise ConfigError(f"match evidence: weights of shape {self.weights.shape}; expected {(N_CONDITIONS, 3)}")
 
     def scores(self, queries: Sequence[Spectrum], references: Sequence[Spectrum]) -> Iterator[NDArray[np.floating]]:
-        """Yield evidence in nats, float64; above 0 speaks for one molecule."""
+        """Yield evidence in nats, float64, one query at a time; above 0 speaks for one molecule."""
         whole = SpectralEntropyScorer().scores(queries, references)
         below = SpectralEntropyScorer(precursor_window_da=PRECURSOR_WINDOW_DA).scores(queries, references)
         asked, known = measured_as(queries), measured_as(references)
@@ -91,9 +93,10 @@ class MatchEvidenceScorer:
         for of_whole, of_below in zip(whole, below, strict=True):
             block = slice(start, start + len(of_whole))
             start = block.stop
-            weights = self.weights[condition(asked[block, None], known[None, :])]
-            evidence = weights[..., 0] + weights[..., 1] * of_whole + weights[..., 2] * of_below
-            yield np.round(evidence, _DECIMALS)
+            for row, one in enumerate(asked[block]):
+                weights = self.weights[condition(one, known)].T
+                evidence = weights[0] + weights[1] * of_whole[row] + weights[2] * of_below[row]
+                yield np.round(evidence, _DECIMALS)[None]
 
 
 def measured_as(spectra: Sequence[Spectrum]) -> NDArray[np.void]:
@@ -109,6 +112,6 @@ def condition(first: NDArray[np.void], second: NDArray[np.void]) -> NDArray[np.i
     """Return the row of the weights for each pair, broadcast; the same in either order."""
     apart = np.abs(first["energy"] - second["energy"])
     energy = np.where(np.isnan(apart), N_ENERGY_CLASSES - 1, np.searchsorted(ENERGY_STEPS, apart, side="right"))
-    alike = first["instrument"] == second["instrument"]
+    alike = (first["instrument"] == second["instrument"]) & (first["instrument"] != InstrumentClass.OTHER.value)
     found: NDArray[np.int64] = energy + N_ENERGY_CLASSES * alike
     return found

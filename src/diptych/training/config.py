@@ -155,9 +155,9 @@ class ValidationConfig:
     patience
         Stop after so many validations without a better value; 0 never stops early.
     rerank
-        At the end, the first so many candidates by cosine are re-ranked by peaks and fragments, or peaks and atoms,
-        with the weight that ranks the validation queries best, and so by the saved model; 0 leaves the cosine alone.
-        Needs ``model.interaction``, or towers with tokens.
+        At every validation, which takes longer for it, the first so many candidates by cosine are re-ranked by peaks
+        and fragments, or peaks and atoms, with the weight that ranks the validation queries best, and so by the saved
+        model; 0 leaves the cosine alone. Needs ``model.interaction``, or towers with tokens.
     calibration_from
         A model folder whose calibration is taken over where there is no validation fold to fit one on.
     """

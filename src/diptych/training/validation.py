@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from diptych.annotation.calibration import fit_temperature
 from diptych.evaluation import evaluate
-from diptych.evaluation.metrics import gains
 from diptych.evaluation.results import QueryResults
 from diptych.retrieval.reranking import (
     ReRanking,
@@ -25,14 +24,13 @@ if TYPE_CHECKING:
     from diptych.embedding import JointEmbedding
     from diptych.encoders.fragment_interaction import FragmentInteraction
     from diptych.encoders.tokens import TokenVectors
+    from diptych.evaluation.evaluation import Evaluation
     from diptych.molecules.fragment_graphs import FragmentGraphs
     from diptych.molecules.structure import Structure
     from diptych.ranking import Query
     from diptych.retrieval.rankers import EmbeddingRanker
     from diptych.spectra.spectrum import Spectrum
     from diptych.training.structures import StructureTable
-
-KS = (1, 5, 20)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -146,8 +144,8 @@ class ValidationSet:
         answerable = [i for i, query in enumerate(self.queries) if query.target in query.candidates.positions]
         known = [self.queries[i] for i in answerable], [both[i] for i in answerable]
         chosen = best_weighted(*known, recall=recall)
-        ranks = QueryResults.of_scores(self.queries, [chosen.mixed(*scores) for scores in both]).ranks
-        return {name: float(np.mean(values)) for name, values in gains(ranks, KS).items()}
+        scored = _Scored([chosen.mixed(*scores) for scores in both])
+        return _by_spectrum(evaluate(scored, self.queries, n_bootstrap=0))
 
     def measure_blind(self, model: JointEmbedding) -> dict[str, float]:
         """Return the same figures of the same model asked without peaks: the spectrum-blind control."""
@@ -185,5 +183,19 @@ class ValidationSet:
         return ranker.blinded() if blind else ranker
 
     def _measure(self, model: JointEmbedding, *, blind: bool) -> dict[str, float]:
-        evaluation = evaluate(self._ranker(model, blind=blind), self.queries, n_bootstrap=0)
-        return {name: value.spectrum for name, value in evaluation.metrics.items()}
+        return _by_spectrum(evaluate(self._ranker(model, blind=blind), self.queries, n_bootstrap=0))
+
+
+@dataclass(frozen=True)
+class _Scored:
+    """Scores that are known already, as a ranker."""
+
+    known: Sequence[NDArray[np.floating]]
+    name: str = "scored"
+
+    def score(self, _: Sequence[Query]) -> list[NDArray[np.floating]]:
+        return list(self.known)
+
+
+def _by_spectrum(evaluation: Evaluation) -> dict[str, float]:
+    return {name: value.spectrum for name, value in evaluation.metrics.items()}
