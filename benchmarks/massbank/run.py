@@ -4,8 +4,8 @@
     python benchmarks/massbank/run.py ... --only peers --peers ../shared/data/peer_benchmark --model FOLDER
 
 `massbank-folds.parquet` is what ``diptych dataset split`` makes. For each split a benchmark is frozen, the recipe
-(``--preset``, ``--epochs``, ``--set``) learns from its training fold, no structure of its lists being a negative, and is asked
-beside the nearest neighbours and chance. What stands in ``--work`` is not made again. Written: ``ladder.md``,
+(``--preset``, ``--epochs``, ``--set``) learns from its training fold, no structure of its lists being a negative, and
+is asked beside the nearest neighbours and chance. What stands in ``--work`` is not made again. Written: ``ladder.md``,
 ``held_out.md``, ``protocols.md`` and their JSON files into ``--output``; with ``--only presets`` every recipe of
 ``PRESETS`` on the scaffold split as ``presets.md``, with ``--only peers`` every protocol on the peers' folds and lists
 as ``peer_protocols.md``, there of ``--model`` if that is given.
@@ -144,10 +144,8 @@ class Benchmark:
 
     def rung(self, name: str, *how: str) -> Path:
         """Return the report of the recipe on the formula lists of one split."""
-        return (
-            self.asked(self.frozen(name, *how), "formula", "--ranker", RANKERS if name == MAIN else BESIDE)
-            / "report.json"
-        )
+        beside = RANKERS if name == MAIN else BESIDE  # as the protocols ask it
+        return self.asked(self.frozen(name, *how), "formula", "--ranker", beside) / "report.json"
 
 
 def ladder(rungs: Iterable[tuple[str, Path]], output: Path) -> None:

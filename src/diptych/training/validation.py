@@ -128,7 +128,7 @@ class ValidationSet:
         return self._measure(model, blind=self.blind)
 
     def measure_as_saved(self, model: JointEmbedding, *, recall: int) -> dict[str, float]:
-        """Return the figures of `measure` with the second look that the model would be saved with.
+        """Return ``hit_rate@1``, ``hit_rate@5``, ``hit_rate@20``, ``mrr`` with the second look that would be saved.
 
         Parameters
         ----------
