@@ -52,7 +52,10 @@ class Asked(ValidationSet):
 def validation(*targets: str) -> Asked:
     spectrum = Spectrum.from_peaks([60.0], [1.0], precursor_mz=100.0, charge=1)
     candidates = CandidateList(structures=tuple(map(Molecule, "AB")))
-    queries = [Query(spectrum=spectrum, target=target, candidates=candidates) for target in targets]
+    queries = [
+        Query(identifier=str(i), spectrum=spectrum, target=target, candidates=candidates)
+        for i, target in enumerate(targets)
+    ]
     return Asked(queries=queries, features=None, row_of={}, blind=False)
 
 
