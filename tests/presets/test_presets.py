@@ -36,7 +36,7 @@ def test_a_preset_says_in_one_sentence_what_it_is(name: str):
 def test_a_preset_names_neither_data_nor_queries(name: str):
     sections = read_preset(name)
     assert "data" not in sections
-    assert sections.get("validation", {}).keys() <= {"fold", "rerank"}
+    assert sections.get("validation", {}).keys() <= {"fold", "rerank", "every_epochs"}
     assert sections == tomllib.loads(preset_text(name))
 
 
