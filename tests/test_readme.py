@@ -45,10 +45,11 @@ def test_the_readme_runs(block: str, tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.chdir(tmp_path)
     ions = EXAMPLE.read_text(encoding="utf-8").split("END IONS\n")
     wanted = [ion for ion in ions if re.search("AU158303|EA019904|EA282805", ion)]
-    Path("unknowns.mgf").write_text("END IONS\n".join([*wanted, ""]), encoding="utf-8")
+    for name in ("unknowns.mgf", "references.mgf"):
+        Path(name).write_text("END IONS\n".join([*wanted, ""]), encoding="utf-8")
     Path("my_structures.csv").write_text(STRUCTURES, encoding="utf-8")
     exec(compile(block, "README", "exec"), {"__name__": "readme"})  # noqa: S102 - the blocks are the project's own
-    printed = capsys.readouterr().out
+    printed = capsys.readouterr().out.casefold()
     assert all(name in printed for name in ("trimethoprim", "methadone", "tetrahydrocannabinol"))
 
 
