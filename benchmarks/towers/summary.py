@@ -127,7 +127,8 @@ def to_markdown(summary: Mapping[str, Any], results: Mapping[str, Any], *, comma
         for kind, title in LISTS.items() if first else ():
             lines += _ranking_table(title, kind, presets, first)
         lines += _identification_table(presets) + _search_table(presets, results[fold]) + _cost_table(presets)
-    example = next(iter(next(iter(results.values())).values()))[0]["made"]["command"]
+    every = [result for presets in results.values() for group in presets.values() for result in group]
+    example = next(result for result in every if result["name"] == result["preset"])["made"]["command"]
     return "\n".join([*lines, "Each row by a command such as", "", f"    {example}", f"    {command}", ""])
 
 

@@ -31,7 +31,9 @@ def report_command(
         Path | None, typer.Option(help="The tested spectra, a dataset or spectra file: the hardest are drawn.")
     ] = None,
     model: Annotated[str | None, typer.Option(help="Model whose space is mapped; needs --spectra.")] = None,
-    robustness: Annotated[Path | None, typer.Option(help="File of 'diptych benchmark robustness'.")] = None,
+    robustness: Annotated[
+        Path | None, typer.Option(help="File of 'diptych benchmark run --protocol robustness'.")
+    ] = None,
     split: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME=REPORT", help="A rung of the split ladder, the easiest first; may be repeated."),

@@ -39,7 +39,7 @@ def read_method(path: Path) -> tuple[str, Method]:
 
 
 def robustness_section(path: Path) -> Section:
-    """Return the robustness curves of a file of ``diptych benchmark robustness``.
+    """Return the robustness curves of a file of ``diptych benchmark run --protocol robustness``.
 
     Raises
     ------

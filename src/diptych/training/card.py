@@ -12,7 +12,7 @@ from diptych.files import replacing
 
 CARD = "card.md"
 FIRST_BLOCKS = "training_first_blocks.txt"
-_PARTS = ("spectrum", "structure", "ions")
+_PARTS = ("spectrum", "structure", "ions", "interaction")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -65,7 +65,9 @@ class ModelCard:
             f"# {self.name}",
             "A joint embedding of MS/MS spectra and molecular structures, trained by `diptych train`.",
             "## Towers\n",
-            _table(("", "settings"), [(part, _settings(self.towers[part])) for part in _PARTS if self.towers[part]]),
+            _table(
+                ("", "settings"), [(part, _settings(self.towers[part])) for part in _PARTS if self.towers.get(part)]
+            ),
             f"{self.n_parameters:,} weights, vectors of length {self.towers['embedding_dim']}.",
             "## Training data\n",
             f"{licences.total():,} spectra of {n_molecules:,} molecules; their first blocks stand in `{FIRST_BLOCKS}`. "
@@ -77,7 +79,7 @@ class ModelCard:
             "## Limits\n",
             "Ranks the structures of the list that it is given; it cannot propose others. Probabilities presuppose "
             "that the answer is in the list. Part of any figure is a prior (molecules that somebody measured look "
-            "different from others): the spectrum-blind column shows how much.",
+            "different from others); the same model asked without peaks shows how much.",
         ]
         return "\n".join(part if part.endswith("\n") else part + "\n" for part in parts)
 
