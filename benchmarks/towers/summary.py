@@ -128,7 +128,7 @@ def to_markdown(summary: Mapping[str, Any], results: Mapping[str, Any], *, comma
             lines += _ranking_table(title, kind, presets, first)
         lines += _identification_table(presets) + _search_table(presets, results[fold]) + _cost_table(presets)
     every = [result for presets in results.values() for group in presets.values() for result in group]
-    example = next(result for result in every if result["name"] == result["preset"])["made"]["command"]
+    example = min((result["made"]["command"] for result in every if result["preset"]), key=len)
     return "\n".join([*lines, "Each row by a command such as", "", f"    {example}", f"    {command}", ""])
 
 
