@@ -172,10 +172,10 @@ def write_protocols(folders: Sequence[tuple[str, Path]], output: Path, *, title:
     _write(output.with_suffix(".json"), json.dumps(figures, indent=1) + "\n")
 
 
-def write_presets(benchmark: Benchmark, output: Path) -> None:
-    """Train every recipe on the scaffold split, and write what the protocols say of each."""
+def write_presets(benchmark: Benchmark, output: Path, *, names: Sequence[str]) -> None:
+    """Train recipes on the scaffold split, and write what the protocols say of each."""
     frozen, folders = benchmark.frozen(MAIN, "--fold-column", MAIN), []
-    for preset, settings in PRESETS.items():
+    for preset, settings in ((name, PRESETS[name]) for name in names):
         recipe = benchmark.of(preset, settings)
         for protocol in ("few-shot", "library-search") if preset in SPECTRA_ALONE else PRESET_PROTOCOLS:
             folders.append((f"{recipe.recipe}: {protocol}", recipe.asked(frozen, protocol, *dict(PROTOCOLS)[protocol])))
@@ -211,6 +211,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="of the recipe's training")
     parser.add_argument("--bootstrap", type=int, default=1000)
     parser.add_argument("--output", "-o", type=Path, default=Path(__file__).parent)
+    parser.add_argument("--presets", default=",".join(PRESETS), help="of PRESETS, for --only presets")
     parser.add_argument("--peers", type=Path, help="the peer benchmark, for --only peers")
     parser.add_argument("--model", type=Path, help="asked in place of the recipe; nothing is trained")
     parser.add_argument("--only", choices=("ladder", "held-out", "protocols", "presets", "peers"), action="append")
@@ -226,7 +227,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         folders = [(name, benchmark.asked(frozen, name, *how)) for name, how in PROTOCOLS]
         write_protocols(folders, arguments.output / "peer_protocols", title="Every protocol on the peer benchmark")
     if "presets" in wanted:
-        write_presets(benchmark, arguments.output)
+        write_presets(benchmark, arguments.output, names=arguments.presets.split(","))
     if "protocols" in wanted:
         frozen = benchmark.frozen(MAIN, "--fold-column", MAIN)
         folders = [(name, benchmark.asked(frozen, name, *how)) for name, how in PROTOCOLS]
