@@ -209,7 +209,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--work", type=Path, default=Path("massbank-benchmark"))
     parser.add_argument("--preset", default="fingerprint-ions")
     parser.add_argument("--epochs", type=int, default=12)
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="of the recipe's training")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="of the recipe's training; another --work for others",
+    )
     parser.add_argument("--bootstrap", type=int, default=1000)
     parser.add_argument("--output", "-o", type=Path, default=Path(__file__).parent)
     parser.add_argument("--presets", default=",".join(PRESETS), help="of PRESETS, for --only presets")

@@ -77,7 +77,7 @@ def _scores(tokens: Tensor, mask: Tensor, shares: Tensor, atoms: Tensor, n_atoms
     filled = torch.nonzero(n_atoms).flatten()
     peaks = tokens[mask].float()
     # Nothing to compare is a score of zero, but one that a gradient may pass through.
-    scores = (tokens.flatten(1).sum(dim=1)[:, None] * 0.0 + atoms.sum() * 0.0).float().expand(-1, len(n_atoms))
+    scores = peaks.new_zeros(len(tokens), len(n_atoms)) + 0.0 * (peaks.sum() + atoms.sum())
     if not len(filled) or not len(peaks):
         return scores
     best: Tensor = _BestCosines.apply(peaks, atoms, n_atoms[filled])  # type: ignore[no-untyped-call]

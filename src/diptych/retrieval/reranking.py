@@ -215,21 +215,22 @@ def chosen_reranking(
     ConfigError
         A tower returns no vectors of peaks or atoms, or theirs differ in length.
     """
-    asked = [query for query in queries if query.target in query.candidates.positions]
-    both = ReRankingRanker(model, ReRanking(recall=recall), blind=blind).both_scores(asked)
-    return best_weighted(asked, both, recall=recall)
+    both = ReRankingRanker(model, ReRanking(recall=recall), blind=blind).both_scores(queries)
+    return best_weighted(queries, both, recall=recall)
 
 
 def best_weighted(
     queries: Sequence[Query], both: Sequence[tuple[NDArray[np.floating], NDArray[np.floating]]], *, recall: int
 ) -> ReRanking:
-    """Return the choice of `chosen_reranking` from scores that are known, of queries whose lists hold the answer."""
+    """Return the choice of `chosen_reranking` from scores that are known."""
+    positions = [query.candidates.positions.get(query.target) for query in queries]
     choices = [ReRanking(recall=recall, weight=weight) for weight in WEIGHTS]
 
     def reciprocal_ranks(choice: ReRanking) -> float:
         ranks = [
-            rank_against_ties(choice.mixed(*scores), query.candidates.positions[query.target])
-            for query, scores in zip(queries, both, strict=True)
+            rank_against_ties(choice.mixed(*scores), position)
+            for position, scores in zip(positions, both, strict=True)
+            if position is not None
         ]
         return float(np.sum(1 / np.array(ranks)))
 

@@ -141,9 +141,7 @@ class ValidationSet:
             return self.measure(model)
         ranker = ReRankingRanker(self._prepared(model), ReRanking(recall=recall), blind=self.blind)
         both = ranker.both_scores(self.queries)
-        answerable = [i for i, query in enumerate(self.queries) if query.target in query.candidates.positions]
-        known = [self.queries[i] for i in answerable], [both[i] for i in answerable]
-        chosen = best_weighted(*known, recall=recall)
+        chosen = best_weighted(self.queries, both, recall=recall)
         scored = _Scored([chosen.mixed(*scores) for scores in both])
         return _by_spectrum(evaluate(scored, self.queries, n_bootstrap=0))
 
