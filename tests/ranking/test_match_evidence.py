@@ -63,3 +63,8 @@ def test_blocks_of_queries_are_scored_like_all_at_once(monkeypatch: pytest.Monke
 def test_weights_of_another_shape_are_refused():
     with pytest.raises(ConfigError, match=r"weights of shape \(2, 3\); expected \(10, 3\)"):
         MatchEvidenceScorer(weights=np.zeros((2, 3)))
+
+
+def test_two_unknown_instruments_are_not_of_one_class():
+    unknown = measured_as([spectrum(instrument="no such thing"), spectrum(instrument="nor this")])
+    assert condition(unknown[:1], unknown[1:]).tolist() == [0]
