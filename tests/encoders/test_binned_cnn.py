@@ -43,6 +43,16 @@ def test_a_layer_equals_its_equation():
     np.testing.assert_allclose(tower.layers(x)[0].detach().numpy(), expected, atol=1e-4)
 
 
+def test_many_spectra_have_the_vectors_that_each_has_alone():
+    torch.manual_seed(0)
+    tower = ConvolutionalSpectrumEncoder(embedding_dim=4, bins_per_da=1, channels=(2,), hidden_dim=8).eval()
+    spectra = [Spectrum.from_peaks([100.0 + n, 250.0], [1.0, 2.0], precursor_mz=300.0 + n) for n in range(19)]
+    alone = [tower(PeakBatch.from_spectra([spectrum])).global_vector for spectrum in spectra]
+    together = tower(PeakBatch.from_spectra(spectra)).global_vector
+    torch.testing.assert_close(together, torch.cat(alone), atol=1e-5, rtol=0)
+    assert len(tower._pooled(torch.empty(0, 2, 1000))) == 0
+
+
 def test_impossible_layers_are_refused():
     with pytest.raises(ConfigError, match="kernel_size is 4; expected an odd number"):
         ConvolutionalSpectrumEncoder(embedding_dim=4, kernel_size=4)

@@ -83,7 +83,7 @@ class Benchmark:
     lists: Mapping[str, Mapping[str, CandidateList]]
 
     @classmethod
-    def load(cls, folder: Path) -> Self:
+    def load(cls, folder: Path | str) -> Self:
         """Return the benchmark of a folder, its content held against the digest.
 
         Raises
@@ -91,6 +91,7 @@ class Benchmark:
         EvaluationError
             A file is missing or damaged, of another format version, or its content is not what was frozen.
         """
+        folder = Path(folder)
         description = _read_description(folder)
         try:
             known = KnownSpectra.from_annotated(read_dataset(folder / _QUERIES))
