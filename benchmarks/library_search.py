@@ -110,9 +110,9 @@ def asked_scorers(arguments: argparse.Namespace) -> list[SpectrumScorer]:
     scorers = [SCORERS[name] for name in arguments.scorers]
     if arguments.model:
         from diptych.embedding import JointEmbedding
-        from diptych.retrieval.spectrum_scorer import EmbeddingScorer, with_match_evidence
+        from diptych.retrieval.spectrum_scorer import EmbeddingScorer, RememberedVectors, with_match_evidence
 
-        model = JointEmbedding.load(arguments.model)
+        model = RememberedVectors(JointEmbedding.load(arguments.model))
         scorers += [EmbeddingScorer(model), with_match_evidence(model), EmbeddingScorer(model, blind=True)]
     return scorers
 

@@ -14,6 +14,7 @@ PUBLIC_NAMES = [
     "JointEmbedding",
     "Ranker",
     "Ranking",
+    "SpectralLibrary",
     "Spectrum",
     "Structure",
     "StructureLibrary",

@@ -22,7 +22,7 @@ from diptych.ranking import PrecursorRanker, Query, Ranker, SpectrumScorer
 from diptych.retrieval.consensus import ConsensusEmbedding, grouped_queries
 from diptych.retrieval.rankers import EmbeddingRanker
 from diptych.retrieval.reranking import model_ranker
-from diptych.retrieval.spectrum_scorer import EmbeddingScorer, with_match_evidence
+from diptych.retrieval.spectrum_scorer import EmbeddingScorer, RememberedVectors, with_match_evidence
 from diptych.spectra.quality import reject_reason
 from diptych.training.module import parameter_count
 from diptych.training.validation import PreparedEmbedding
@@ -136,10 +136,11 @@ class Measures:
         """Return the hit rates of every form on the harder library, and those of the blind control."""
         spectra, queries, references = self.material.library_search()
         figures: dict[str, Any] = {"queries": int(queries.size), "references": int(references.size)}
+        model = RememberedVectors(self.model)
         scorers: dict[str, SpectrumScorer] = {
-            "model": EmbeddingScorer(self.model),
-            "with_match_evidence": with_match_evidence(self.model),
-            "spectrum_blind": EmbeddingScorer(self.model, blind=True),
+            "model": EmbeddingScorer(model),
+            "with_match_evidence": with_match_evidence(model),
+            "spectrum_blind": EmbeddingScorer(model, blind=True),
         }
         for name, scorer in scorers.items():
             answers = search(scorer, spectra, queries=queries, references=references)

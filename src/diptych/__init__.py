@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from diptych.evaluation import Evaluation, evaluate
     from diptych.molecules import Formula, Structure
     from diptych.ranking import Ranker, Ranking
-    from diptych.retrieval import StructureLibrary
+    from diptych.retrieval import SpectralLibrary, StructureLibrary
     from diptych.spectra import Adduct, Spectrum, read_spectra
 
 _HOMES = {
@@ -33,6 +33,7 @@ _HOMES = {
     "JointEmbedding": "diptych.embedding",
     "Ranker": "diptych.ranking",
     "Ranking": "diptych.ranking",
+    "SpectralLibrary": "diptych.retrieval",
     "Spectrum": "diptych.spectra",
     "Structure": "diptych.molecules",
     "StructureLibrary": "diptych.retrieval",
@@ -51,6 +52,7 @@ __all__ = [
     "JointEmbedding",
     "Ranker",
     "Ranking",
+    "SpectralLibrary",
     "Spectrum",
     "Structure",
     "StructureLibrary",

@@ -1,7 +1,7 @@
 import numpy as np
 
 from diptych.ranking import MatchEvidenceScorer, SpectrumScorer
-from diptych.retrieval.spectrum_scorer import EmbeddingScorer, with_match_evidence
+from diptych.retrieval.spectrum_scorer import EmbeddingScorer, RememberedVectors, with_match_evidence
 from diptych.spectra.spectrum import Spectrum
 
 
@@ -45,3 +45,22 @@ def test_with_match_evidence_adds_evidence_cosine_and_precursor():
     (evidence,) = MatchEvidenceScorer().scores([query], [query, reference])
     np.testing.assert_allclose(table[0, :2], evidence[0] + 4 * np.array([1.0, 0.5]) + 4, atol=1e-6)
     assert np.isnan(table[0, 2])
+
+
+def test_remembered_vectors_are_encoded_once_and_in_any_order():
+    class Counting(Compass):
+        asked = 0
+
+        def encode_spectra(self, spectra, *, blind=False):
+            self.asked += len(spectra)
+            return super().encode_spectra(spectra, blind=blind)
+
+    model, spectra = Counting(), [spectrum(float(angle)) for angle in (10, 20, 30)]
+    remembered = RememberedVectors(model)
+    assert remembered.name == "compass"
+    for chosen in (spectra, spectra[::-1], [spectra[1], spectra[1]]):
+        np.testing.assert_array_equal(remembered.encode_spectra(chosen), Compass().encode_spectra(chosen))
+    assert model.asked == 3
+    np.testing.assert_array_equal(remembered.encode_spectra(spectra, blind=True)[:, 0], 1)
+    assert model.asked == 6
+    assert remembered.encode_spectra([]).shape == (0, 2)

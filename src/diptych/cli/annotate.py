@@ -248,25 +248,17 @@ def _report(run: _Run, written: list[Path], *, merge_by: str | None) -> None:
 
 
 def _table(annotations: list[Annotation], *, width: int) -> Table:
-    from rich.table import Table
-    from rich.text import Text
+    from diptych.cli.tables import table_of
 
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1))
     headings = ("spectrum", "m/z", "adduct", "best structure", "prob.", "of")
-    for heading in headings:
-        is_number = heading in {"m/z", "prob.", "of"}
-        table.add_column(heading, justify="right" if is_number else "left", no_wrap=True, overflow="ellipsis")
     rows = [_cells(annotation) for annotation in annotations]
-    widths = [max(len(cell) for cell in cells) for cells in zip(headings, *rows, strict=True)]
-    room = width - 2 * (len(headings) - 1) - sum(widths) + widths[3]
-    for row in rows:
-        row[3] = _cut(row[3], max(16, room))
-        table.add_row(*(Text(cell) for cell in row))
-    return table
+    return table_of(headings, rows, numbers=("m/z", "prob.", "of"), cut_column="best structure", width=width)
 
 
 def _cells(annotation: Annotation) -> list[str]:
-    name = _cut("+".join(annotation.identifiers), 24)
+    from diptych.cli.tables import cut
+
+    name = cut("+".join(annotation.identifiers), 24)
     mz = "" if annotation.precursor_mz is None else f"{annotation.precursor_mz:.4f}"
     if not annotation.candidates:
         adduct = annotation.adduct.name if annotation.adduct else ""
@@ -276,11 +268,6 @@ def _cells(annotation: Annotation) -> list[str]:
     return [
         name, mz, best.adduct.name, best.structure.name or best.structure.smiles, chance, f"{annotation.n_candidates}",
     ]  # fmt: skip
-
-
-def _cut(text: str, length: int) -> str:
-    plain = " ".join(text.split())
-    return plain if len(plain) <= length else plain[: length - 1] + "…"
 
 
 def _counts(reasons: Counter[str]) -> str:

@@ -109,9 +109,9 @@ def run_library_search(benchmark: Benchmark, asked: Asked, output: Path) -> list
     )
     scorers = search_scorers(asked.names or ("precursor_mz", "binned_cosine", "spectral_entropy"))
     if asked.embedding is not None:
-        from diptych.retrieval.spectrum_scorer import EmbeddingScorer, with_match_evidence
+        from diptych.retrieval.spectrum_scorer import EmbeddingScorer, RememberedVectors, with_match_evidence
 
-        model = asked.embedding
+        model = RememberedVectors(asked.embedding)
         scorers = [EmbeddingScorer(model), with_match_evidence(model), EmbeddingScorer(model, blind=True), *scorers]
     rows = library_search_table(scorers, searchable, rows=np.arange(len(known)), seed=asked.seed)
     return _write_table(rows, benchmark, "library-search", output)

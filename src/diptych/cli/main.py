@@ -18,6 +18,7 @@ from diptych.cli import (
     dataset,
     evaluate,
     library,
+    match,
     overlap,
     presets,
     pretrain,
@@ -40,6 +41,7 @@ app.command("ablate")(ablate.ablate_command)
 app.command("annotate")(annotate.annotate_command)
 app.command("audit")(audit.audit_command)
 app.command("evaluate")(evaluate.evaluate_command)
+app.command("match")(match.match_command)
 app.command("overlap")(overlap.overlap_command)
 app.command("report")(report.report_command)
 app.command("train")(train.train_command)

@@ -87,7 +87,7 @@ class ConvolutionalSpectrumEncoder(SpectrumTower):
     def _pooled(self, channels: Tensor) -> Tensor:
         """Return what the convolutions keep of each spectrum, (n, channels * segments); no spectrum sees another."""
         at_a_time = _CPU_SPECTRA if channels.device.type == "cpu" else max(1, len(channels))
-        return torch.cat([self.layers(some) for some in channels.split(at_a_time)])
+        return torch.cat([self.layers(some) for some in torch.split(channels, at_a_time)])
 
 
 def peak_and_loss_channels(batch: PeakBatch, *, bins_per_da: int) -> Tensor:

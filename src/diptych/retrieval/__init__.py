@@ -14,17 +14,31 @@ if TYPE_CHECKING:
     from diptych.retrieval.library import StructureLibrary
     from diptych.retrieval.rankers import BlindRanker, EmbeddingRanker
     from diptych.retrieval.search import Hits
+    from diptych.retrieval.spectral_library import Match, Matches, SpectralLibrary
 
 _HOMES = {
     "BlindRanker": "diptych.retrieval.rankers",
     "EmbeddingRanker": "diptych.retrieval.rankers",
     "Hits": "diptych.retrieval.search",
     "LibraryDescription": "diptych.retrieval.description",
+    "Match": "diptych.retrieval.spectral_library",
+    "Matches": "diptych.retrieval.spectral_library",
+    "SpectralLibrary": "diptych.retrieval.spectral_library",
     "StructureLibrary": "diptych.retrieval.library",
     "build_library": "diptych.retrieval.build",
 }
 
-__all__ = ["BlindRanker", "EmbeddingRanker", "Hits", "LibraryDescription", "StructureLibrary", "build_library"]
+__all__ = [
+    "BlindRanker",
+    "EmbeddingRanker",
+    "Hits",
+    "LibraryDescription",
+    "Match",
+    "Matches",
+    "SpectralLibrary",
+    "StructureLibrary",
+    "build_library",
+]
 
 
 def __getattr__(name: str) -> object:

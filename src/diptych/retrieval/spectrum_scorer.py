@@ -14,11 +14,46 @@ from diptych.ranking.spectrum_scorers import PrecursorMatchScorer, query_blocks
 from diptych.retrieval.rankers import usable_vectors
 
 if TYPE_CHECKING:
+    from diptych.molecules.structure import Structure
     from diptych.retrieval.rankers import Embedding
     from diptych.spectra.spectrum import Spectrum
 
 # Products in other batch shapes differ in their last bits; equal spectra must tie on every machine.
 _DECIMALS = 6
+
+
+class RememberedVectors:
+    """A model that encodes a spectrum once, however often it is asked about it.
+
+    Parameters
+    ----------
+    model
+        The two towers; only that of the spectra is asked. Spectra and vectors are held as long as this is.
+    """
+
+    def __init__(self, model: Embedding) -> None:
+        self.model = model
+        self._known: dict[tuple[int, bool], tuple[Spectrum, NDArray[np.float32]]] = {}
+
+    @property
+    def name(self) -> str:
+        """That of the model."""
+        return self.model.name
+
+    def encode_spectra(self, spectra: Sequence[Spectrum], *, blind: bool = False) -> NDArray[np.float32]:
+        """Return unit vectors, float32 of shape (n, dim)."""
+        if not spectra:
+            return self.model.encode_spectra(spectra, blind=blind)
+        new = {id(spectrum): spectrum for spectrum in spectra if (id(spectrum), blind) not in self._known}
+        if new:
+            vectors = self.model.encode_spectra(list(new.values()), blind=blind)
+            for spectrum, vector in zip(new.values(), vectors, strict=True):
+                self._known[id(spectrum), blind] = spectrum, vector
+        return np.stack([self._known[id(spectrum), blind][1] for spectrum in spectra])
+
+    def encode_structures(self, structures: Sequence[Structure]) -> NDArray[np.float32]:
+        """Return unit vectors, float32 of shape (n, dim); these are not remembered."""
+        return self.model.encode_structures(structures)
 
 
 class EmbeddingScorer:

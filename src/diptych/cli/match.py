@@ -1,0 +1,157 @@
+"""``diptych match``: spectra against reference spectra of known molecules."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from diptych.ranking import SpectrumScorer
+    from diptych.retrieval import Matches
+    from diptych.spectra import Spectrum
+
+_N_SHOWN = 20
+_SPECTRA = "Spectra: MGF, MSP, mzML, mzXML, MassBank, GNPS JSON, TSV; plain, gzip or xz."
+_REFERENCES = "File or folder of reference spectra, in any of these formats; repeatable."
+_SCORER = (
+    "How spectra are compared: with_model (evidence of the peaks, a model's cosine and the precursor), match_evidence, "
+    "spectral_entropy, cosine, modified_cosine, binned_cosine or precursor_mz."
+)
+
+
+def match_command(
+    spectra: Annotated[list[Path], typer.Argument(exists=True, help=_SPECTRA)],
+    references: Annotated[list[Path], typer.Option("--references", "-r", exists=True, help=_REFERENCES)],
+    model: Annotated[str | None, typer.Option(help="Name or folder of a model. [default: the shipped one]")] = None,
+    scorer: Annotated[str, typer.Option(help=_SCORER)] = "with_model",
+    ppm: Annotated[
+        float | None,
+        typer.Option(min=1e-3, max=1e5, help="Only references within this of the precursor m/z. [default: all]"),
+    ] = None,
+    top: Annotated[int, typer.Option(min=1, help="Molecules kept for each spectrum.")] = 10,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results.")] = Path("results"),
+    formats: Annotated[str, typer.Option("--format", help="Files to write: tsv, json, or both.")] = "tsv,json",
+) -> None:
+    """Rank the molecules of reference spectra for every spectrum: library search.
+
+    A molecule has the score of its best reference. Scores are to be compared within one spectrum; they are no
+    probabilities.
+    """
+    from diptych.annotation.match_files import check_formats, write_matches
+    from diptych.retrieval import SpectralLibrary
+
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    wanted = [name.strip() for name in formats.split(",") if name.strip()]
+    check_formats(wanted)
+    measure, made_with = _scorer(scorer, model)
+    problems: list[str] = []
+    library = SpectralLibrary.of(spectrum for path in references for spectrum in _read(path, problems))
+    asked = [(path.name, spectrum) for path in spectra for spectrum in _readable(path, problems)]
+    answers = library.search([spectrum for _, spectrum in asked], scorer=measure, ppm=ppm, top=top)
+    named = [(source, answer) for (source, _), answer in zip(asked, answers, strict=True)]
+    provenance = {
+        **made_with,
+        "references": [str(path) for path in references],
+        "n_references": len(library),
+        "references_left_out": dict(library.left_out),
+        "unreadable": problems,
+        "ppm": ppm,
+        "top": top,
+    }
+    written = write_matches(output, named, formats=wanted, provenance=provenance)
+    _report(answers, library, problems=problems, written=written)
+
+
+def _scorer(name: str, model: str | None) -> tuple[SpectrumScorer, dict[str, Any]]:
+    """Return what compares spectra, and what is to be known of it."""
+    from diptych import __version__
+
+    if name != "with_model":
+        from diptych.evaluation.protocols import search_scorers
+
+        if model is not None:
+            raise typer.BadParameter(f"--scorer {name} asks no model; expected --scorer with_model beside --model")
+        (scorer,) = search_scorers([name])
+        return scorer, {"diptych_version": __version__, "scorer": scorer.name}
+    from diptych.embedding import JointEmbedding
+    from diptych.retrieval.spectrum_scorer import RememberedVectors, with_match_evidence
+
+    embedding = JointEmbedding.load(model)
+    scorer = with_match_evidence(RememberedVectors(embedding))
+    return scorer, {"diptych_version": __version__, "scorer": scorer.name, "model_digest": embedding.digest}
+
+
+def _read(path: Path, problems: list[str]) -> Iterator[Spectrum]:
+    """Yield the spectra of a file; what cannot be read of it is noted."""
+    from diptych.spectra import read_spectra
+
+    return read_spectra(path, on_problem=lambda problem: problems.append(str(problem)))
+
+
+def _readable(path: Path, problems: list[str]) -> Iterator[Spectrum]:
+    """Yield the spectra of a file as far as it can be read: it must not stop the others."""
+    from diptych.errors import ReadError
+
+    try:
+        yield from _read(path, problems)
+    except ReadError as error:
+        problems.append(str(error))
+
+
+def _report(answers: Sequence[Matches], library: Any, *, problems: list[str], written: list[Path]) -> None:  # noqa: ANN401
+    from rich.console import Console
+
+    from diptych.errors import ReadError
+
+    console = Console()
+    if answers:
+        console.print(_table(answers[:_N_SHOWN], width=console.width))
+    for line in _summary_lines(answers, library, written=written):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    if problems:
+        raise ReadError(
+            problems[0] if len(problems) == 1 else f"{len(problems):,} cannot be read; first, {problems[0]}"
+        )
+
+
+def _summary_lines(answers: Sequence[Matches], library: Any, *, written: list[Path]) -> Iterator[str]:  # noqa: ANN401
+    from collections import Counter
+
+    if len(answers) > _N_SHOWN:
+        yield f"... and {len(answers) - _N_SHOWN:,} more"
+    left_out = ", ".join(f"{reason} ({n:,})" for reason, n in library.left_out.items())
+    yield f"{len(library):,} reference spectra{f'; left out: {left_out}' if left_out else ''}"
+    yield f"matched {sum(bool(answer.matches) for answer in answers):,} of {len(answers):,} spectra"
+    reasons = Counter(answer.reason for answer in answers if answer.reason)
+    if reasons:
+        yield f"not matched: {', '.join(f'{reason} ({n:,})' for reason, n in reasons.most_common())}"
+    yield f"written: {', '.join(str(path) for path in written)}"
+
+
+def _table(answers: Sequence[Matches], *, width: int) -> Table:
+    from diptych.cli.tables import table_of
+
+    headings = ("spectrum", "m/z", "best molecule", "score", "similarity", "of")
+    rows = [_cells(answer) for answer in answers]
+    return table_of(
+        headings, rows, numbers=("m/z", "score", "similarity", "of"), cut_column="best molecule", width=width
+    )
+
+
+def _cells(answer: Matches) -> list[str]:
+    from diptych.cli.tables import cut
+
+    query = answer.query
+    known = [cut(query.identifier, 22), "" if query.precursor_mz is None else f"{query.precursor_mz:.4f}"]
+    n_references = f"{answer.n_references:,}"
+    if not answer.matches:
+        return [*known, f"none: {answer.reason}", "", "", n_references]
+    best = answer.matches[0]
+    name = best.reference.metadata.get("compound_name") or best.molecule
+    return [*known, name, f"{best.score:.2f}", f"{best.similarity:.2f}", n_references]
