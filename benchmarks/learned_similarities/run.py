@@ -30,8 +30,9 @@ from diptych.data.candidate_files import read_candidate_file
 from diptych.evaluation import Evaluation, paired_difference
 from diptych.evaluation.benchmark_run import RunSettings, run_benchmark, summary
 from diptych.evaluation.figures_of_merit import summarised
-from diptych.evaluation.library_search import SearchableSpectra, SearchAnswers, search
+from diptych.evaluation.library_search import SearchAnswers, search
 from diptych.evaluation.lists import Questions
+from diptych.evaluation.searchable_spectra import SearchableSpectra
 from diptych.ranking import BinnedCosineScorer, NearestNeighbourRanker, Query, Ranker, SpectralEntropyScorer
 from diptych.ranking.spectrum_scorers import SpectrumScorer
 from diptych.spectra import Spectrum

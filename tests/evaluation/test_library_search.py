@@ -6,7 +6,8 @@ import pytest
 
 from diptych.errors import EvaluationError
 from diptych.evaluation.known import KnownSpectra
-from diptych.evaluation.library_search import FORMS, SearchableSpectra, SearchForm, search, search_splits
+from diptych.evaluation.library_search import FORMS, OTHER_INSTRUMENT, SearchForm, search, search_splits
+from diptych.evaluation.searchable_spectra import SearchableSpectra
 from diptych.ranking import CosineScorer, PrecursorScorer
 from diptych.spectra.adduct import Adduct
 from diptych.spectra.spectrum import Spectrum
@@ -52,6 +53,42 @@ def test_the_best_own_reference_counts_and_ties_stand_above_it():
     assert ranks(searchable("AABAC"), [0.1, 0.9, 0.8, 0.7]) == [2]
     assert ranks(searchable("AABAC"), [0.1, 0.8, 0.8, 0.7]) == [2]
     assert ranks(searchable("AABBC"), [0.5, 0.5, 0.5, 0.5]) == [4]
+
+
+def test_own_references_of_another_instrument_class_count_alone():
+    kinds = {"F": "LC-ESI-QFT", "T": "LC-ESI-QTOF", "?": None}
+
+    def of(instruments: str) -> SearchableSpectra:
+        spectra = searchable("AAABB")
+        measured = [
+            s.with_changes(instrument_type=kinds[kind]) for s, kind in zip(spectra.spectra, instruments, strict=True)
+        ]
+        return SearchableSpectra(spectra=measured, molecules=spectra.molecules, origins=spectra.origins)
+
+    assert of("FTF?T").instrument_classes == ("FT", "TOF", "FT", "", "TOF")
+    # The own reference of the same class scores 0.9, the one of another 0.5, below one competitor.
+    assert ranks(of("FTFTF"), [0.5, 0.9, 0.6, 0.4], form=OTHER_INSTRUMENT) == [2]
+    assert ranks(of("FTFTF"), [0.5, 0.9, 0.6, 0.4], form=RIVALLED) == [1]
+    assert ranks(of("FFFTF"), [0.5, 0.9, 0.6, 0.4], form=OTHER_INSTRUMENT) == []
+    assert ranks(of("?TFTF"), [0.5, 0.9, 0.6, 0.4], form=OTHER_INSTRUMENT) == []
+    assert ranks(of("F?FTF"), [0.5, 0.9, 0.6, 0.4], form=OTHER_INSTRUMENT) == []
+
+
+def test_answers_are_told_apart_by_group():
+    (answers,) = search(
+        Told([[0.9, 0.1], [0.9, 0.1], [0.9, 0.1]]),
+        searchable("ABAAB"),
+        queries=[0, 1, 2],
+        references=[3, 4],
+        forms=[OPEN],
+    )
+    assert answers.ranks.tolist() == [1, 2, 1]
+    by_group = answers.by_group(["TOF", "FT", "FT", "none", "none"])
+    assert list(by_group) == ["FT", "TOF"]
+    assert by_group["FT"].asked.tolist() == [1, 2]
+    assert by_group["FT"].ranks.tolist() == [2, 1]
+    assert by_group["FT"].hit_rate_at(1) == 0.5
+    assert by_group["TOF"].counts == {"queries_given": 1, "misses": 0}
 
 
 def test_another_adduct_does_not_compete():

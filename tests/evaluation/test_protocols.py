@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 
 from diptych.errors import EvaluationError
-from diptych.evaluation.library_search import SearchableSpectra
 from diptych.evaluation.protocols import (
     binned_vectors,
     few_shot_table,
@@ -10,6 +9,7 @@ from diptych.evaluation.protocols import (
     search_scorers,
     table_lines,
 )
+from diptych.evaluation.searchable_spectra import SearchableSpectra
 from diptych.spectra.spectrum import Spectrum
 
 # Two molecules of one mass, each with three spectra that share a peak of their own.

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from diptych.errors import EvaluationError
-from diptych.evaluation.library_search import FORMS, SearchableSpectra, SearchForm, search
+from diptych.evaluation.library_search import FORMS, SearchForm, search
 from diptych.evaluation.repeated_search import query_splits, repeated_search
+from diptych.evaluation.searchable_spectra import SearchableSpectra
 from diptych.ranking import CosineScorer
 from diptych.spectra.adduct import Adduct
 from diptych.spectra.spectrum import Spectrum

@@ -96,8 +96,8 @@ def run_few_shot(benchmark: Benchmark, asked: Asked, output: Path) -> list[str]:
 
 def run_library_search(benchmark: Benchmark, asked: Asked, output: Path) -> list[str]:
     """Return the table of library search: the spectra of the fold among themselves and those of the training fold."""
-    from diptych.evaluation.library_search import SearchableSpectra
     from diptych.evaluation.protocols import library_search_table, search_scorers
+    from diptych.evaluation.searchable_spectra import SearchableSpectra
 
     known = benchmark.asked(asked.fold).spectra
     others = asked.training_spectra(benchmark)

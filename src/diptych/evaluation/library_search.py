@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
-from typing import TYPE_CHECKING, Literal, Self
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from diptych.errors import EvaluationError
 from diptych.evaluation.metrics import hit_rate_at
-from diptych.ranking.spectrum_scorers import precursor_mzs
 
 if TYPE_CHECKING:
-    from diptych.evaluation.known import KnownSpectrum
+    from diptych.evaluation.searchable_spectra import SearchableSpectra
     from diptych.ranking.spectrum_scorers import SpectrumScorer
-    from diptych.spectra.spectrum import Spectrum
-
-_UNKNOWN = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,14 +31,17 @@ class SearchForm:
     competitors_only
         Whether only queries are asked that have a reference of another molecule within ``ppm``.
     foreign_origin
-        Whether references of the query's own molecule count only if they are from another origin (contributor,
-        instrument class) than the query; queries that have none are not asked.
+        Whether references of the query's own molecule count only if they are from another origin (contributor) than the
+        query; queries that have none are not asked.
+    foreign_instrument
+        The same of another class of instrument.
     """
 
     name: str
     ppm: float | None = None
     competitors_only: bool = False
     foreign_origin: bool = False
+    foreign_instrument: bool = False
 
     def __post_init__(self) -> None:
         if self.ppm is not None and not self.ppm > 0:
@@ -56,67 +54,9 @@ FORMS = (
     SearchForm(name="10 ppm, with a competitor", ppm=10.0, competitors_only=True),
     SearchForm(name="10 ppm, with a competitor, other origin", ppm=10.0, competitors_only=True, foreign_origin=True),
 )
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class SearchableSpectra:
-    """Spectra of known molecules, from which queries and references are taken.
-
-    Attributes
-    ----------
-    spectra
-        As measured.
-    molecules
-        First block of each.
-    origins
-        Contributor, or instrument class, of each; empty where unknown.
-    """
-
-    spectra: Sequence[Spectrum]
-    molecules: Sequence[str]
-    origins: Sequence[str]
-
-    def __post_init__(self) -> None:
-        if not len(self.spectra) == len(self.molecules) == len(self.origins):
-            raise EvaluationError(
-                f"library search: {len(self.spectra)} spectra, {len(self.molecules)} molecules and "
-                f"{len(self.origins)} origins; expected one molecule and one origin for each spectrum"
-            )
-
-    @classmethod
-    def from_known(
-        cls, known: Sequence[KnownSpectrum], *, origin: Literal["contributor", "instrument_class"] = "contributor"
-    ) -> Self:
-        """Return known spectra with the contributor that their metadata name, or with their instrument class."""
-        return cls(
-            spectra=[item.spectrum for item in known],
-            molecules=[item.target for item in known],
-            origins=[_origin(item.spectrum, origin) for item in known],
-        )
-
-    def __len__(self) -> int:
-        return len(self.spectra)
-
-    @cached_property
-    def precursor_mz(self) -> NDArray[np.float64]:
-        """Th, of shape (n,); NaN where unknown."""
-        return precursor_mzs(self.spectra)
-
-    @cached_property
-    def molecule_codes(self) -> NDArray[np.int64]:
-        """Number of each spectrum's molecule, of shape (n,)."""
-        return _codes(self.molecules)
-
-    @cached_property
-    def ion_codes(self) -> NDArray[np.int64]:
-        """Number of each spectrum's adduct (polarity where there is none), of shape (n,)."""
-        return _codes([s.adduct.name if s.adduct else s.polarity or _UNKNOWN for s in self.spectra])
-
-    @cached_property
-    def origin_codes(self) -> NDArray[np.int64]:
-        """Number of each spectrum's origin, of shape (n,); -1 where unknown."""
-        unknown = np.array([origin == _UNKNOWN for origin in self.origins], dtype=bool)
-        return np.where(unknown, -1, _codes(self.origins))
+OTHER_INSTRUMENT = SearchForm(
+    name="10 ppm, with a competitor, other instrument class", ppm=10.0, competitors_only=True, foreign_instrument=True
+)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -148,6 +88,23 @@ class SearchAnswers:
     def hit_rate_at(self, k: int) -> float:
         """Return the fraction of the queries asked whose molecule stands at rank k or better; NaN of none asked."""
         return hit_rate_at(k, self.ranks) if self.ranks.size else math.nan
+
+    def by_group(self, groups: Sequence[str]) -> dict[str, SearchAnswers]:
+        """Return the answers to the queries of each group, in the order of their names.
+
+        Parameters
+        ----------
+        groups
+            Of every searchable spectrum, as ``instrument_classes``. Counts are of those asked alone.
+        """
+        names = np.array([groups[row] for row in self.asked.tolist()], dtype=str)
+        answers = {}
+        for name in np.unique(names).tolist():
+            of_group = names == name
+            ranks = self.ranks[of_group]
+            counts = {"queries_given": int(of_group.sum()), "misses": int(np.isinf(ranks).sum())}
+            answers[name] = replace(self, asked=self.asked[of_group], ranks=ranks, counts=counts)
+        return answers
 
 
 def search(
@@ -235,6 +192,7 @@ class _References:
     molecules: NDArray[np.int64]
     ions: NDArray[np.int64]
     origins: NDArray[np.int64]
+    instruments: NDArray[np.int64]
     precursor_mz: NDArray[np.float64]
 
     @classmethod
@@ -243,6 +201,7 @@ class _References:
             molecules=spectra.molecule_codes[rows],
             ions=spectra.ion_codes[rows],
             origins=spectra.origin_codes[rows],
+            instruments=spectra.instrument_codes[rows],
             precursor_mz=spectra.precursor_mz[rows],
         )
 
@@ -253,14 +212,21 @@ class _References:
         comparable = np.flatnonzero(self.ions == spectra.ion_codes[query])
         scored = np.where(np.isnan(scores[comparable]), -np.inf, scores[comparable])
         own = self.molecules[comparable] == spectra.molecule_codes[query]
-        origins, origin = self.origins[comparable], spectra.origin_codes[query]
-        foreign = (origins != origin) & (origins >= 0) & (origin >= 0)
+        elsewhere = _foreign(self.origins[comparable], spectra.origin_codes[query])
+        otherwise = _foreign(self.instruments[comparable], spectra.instrument_codes[query])
         query_mz = spectra.precursor_mz[query]
         ppm_apart = np.abs(self.precursor_mz[comparable] - query_mz) / query_mz * 1e6
         for tally in found:
             inside = np.ones(own.shape, bool) if tally.form.ppm is None else ppm_apart <= tally.form.ppm
-            right = own & foreign if tally.form.foreign_origin else own
+            right = own & elsewhere if tally.form.foreign_origin else own
+            right = right & otherwise if tally.form.foreign_instrument else right
             tally.add(query, scored, right=right, inside=inside, others=~own)
+
+
+def _foreign(those: NDArray[np.int64], own: np.int64) -> NDArray[np.bool_]:
+    """Return which are known to be another; none is where the own is unknown."""
+    foreign: NDArray[np.bool_] = (those != own) & (those >= 0) & (own >= 0)
+    return foreign
 
 
 class _Tally:
@@ -284,7 +250,8 @@ class _Tally:
         has_own, has_competitor = bool(right.any()), bool((others & inside).any())
         self.counts["without_own_reference"] += not has_own
         self.counts["without_competitor"] += not has_competitor
-        if (self.form.foreign_origin and not has_own) or (self.form.competitors_only and not has_competitor):
+        is_foreign = self.form.foreign_origin or self.form.foreign_instrument
+        if (is_foreign and not has_own) or (self.form.competitors_only and not has_competitor):
             return
         best = np.max(scores[right & inside], initial=-np.inf)
         n_above = np.count_nonzero(scores[others & inside] >= best)
@@ -329,16 +296,3 @@ def _check_rows(queries: NDArray[np.int64], references: NDArray[np.int64]) -> No
     both = np.intersect1d(queries, references)
     if both.size:
         raise EvaluationError(f"library search: row {both[0]} is both query and reference; expected either")
-
-
-def _origin(spectrum: Spectrum, kind: str) -> str:
-    if kind == "contributor":
-        return spectrum.metadata.get("contributor", _UNKNOWN)
-    from diptych.data.instruments import InstrumentClass, instrument_class
-
-    found = instrument_class(spectrum.instrument_type, spectrum.metadata.get("instrument"))
-    return _UNKNOWN if found is InstrumentClass.OTHER else found.value
-
-
-def _codes(names: Sequence[str]) -> NDArray[np.int64]:
-    return np.unique(np.asarray(names, dtype=str), return_inverse=True)[1].astype(np.int64)

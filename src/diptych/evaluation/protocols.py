@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diptych.evaluation.few_shot import few_shot
-from diptych.evaluation.library_search import SearchableSpectra
 from diptych.evaluation.repeated_search import repeated_search
+from diptych.evaluation.searchable_spectra import SearchableSpectra
 from diptych.ranking.peak_features import PeakVocabulary
 
 if TYPE_CHECKING:

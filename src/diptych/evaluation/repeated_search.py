@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from diptych.errors import EvaluationError
-from diptych.evaluation.library_search import FORMS, SearchableSpectra, SearchAnswers, SearchForm, search_splits
+from diptych.evaluation.library_search import FORMS, SearchAnswers, SearchForm, search_splits
+from diptych.evaluation.searchable_spectra import SearchableSpectra
 
 if TYPE_CHECKING:
     from diptych.ranking.spectrum_scorers import SpectrumScorer
