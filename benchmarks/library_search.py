@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 
 from diptych.data.tables import read_columns
-from diptych.evaluation.library_search import FORMS, SearchAnswers, search
+from diptych.evaluation.library_search import FORMS, OTHER_INSTRUMENT, SearchAnswers, search
 from diptych.evaluation.repeated_search import RepeatedSearch, repeated_search
 from diptych.evaluation.searchable_spectra import SearchableSpectra
 from diptych.ranking import (
@@ -43,6 +43,8 @@ from diptych.ranking.match_evidence import PRECURSOR_WINDOW_DA
 from diptych.spectra import read_spectra
 
 KS = (1, 5, 10)
+ALL_FORMS = (*FORMS, OTHER_INSTRUMENT)
+RIVALLED = FORMS[2]
 SCORERS: dict[str, SpectrumScorer] = {
     scorer.name: scorer
     for scorer in (
@@ -124,9 +126,11 @@ def measure(scorer: SpectrumScorer, benchmark: Benchmark, *, n_splits: int) -> d
     for library in ("base", "hard"):
         queries, references = benchmark.rows["queries"], benchmark.rows[library]
         started = time.perf_counter()
-        answers = search(scorer, benchmark.spectra, queries=queries, references=references)
+        answers = search(scorer, benchmark.spectra, queries=queries, references=references, forms=ALL_FORMS)
         seconds = time.perf_counter() - started
         figures[library] = {answer.form.name: figures_of(answer) for answer in answers}
+        by_class = answers[ALL_FORMS.index(RIVALLED)].by_group(benchmark.spectra.instrument_classes)
+        figures[f"{library}_by_class"] = {name or "unknown": figures_of(answer) for name, answer in by_class.items()}
         figures[f"{library}_seconds"] = round(seconds, 1)
         figures[f"{library}_pairs_per_second"] = round(queries.size * references.size / seconds)
     if n_splits:
@@ -172,6 +176,7 @@ def to_markdown(report: dict[str, Any]) -> str:
         "",
         "\\* on 655 / 297 / 83 queries, as the peers' README says.",
         "",
+        *_class_lines(results),
         *_split_lines(results, report["n_splits"]),
         "Pairs per second on the hard library (in millions): "
         + ", ".join(f"{r['scorer']} {r['hard_pairs_per_second'] / 1e6:.1f}" for r in results)
@@ -181,6 +186,27 @@ def to_markdown(report: dict[str, Any]) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _class_lines(results: Sequence[dict[str, Any]]) -> list[str]:
+    """Return the table of the hard library by the instrument class of the query, and across classes."""
+    if "hard_by_class" not in results[0]:
+        return []
+    classes = results[0]["hard_by_class"]
+    across = OTHER_INSTRUMENT.name
+    headings = [f"{name} ({figures['queries']})" for name, figures in classes.items()]
+    return [
+        "Hard library, within 10 ppm, with a competitor: by the instrument class of the query (all references), and "
+        "with own references of other classes alone.",
+        "",
+        _row(["scorer", *headings, f"across classes ({results[0]['hard'][across]['queries']})"]),
+        _row(["---"] * (len(classes) + 2)),
+        *(
+            _row([r["scorer"], *(_rates(r["hard_by_class"][name]) for name in classes), _rates(r["hard"][across])])
+            for r in results
+        ),
+        "",
+    ]
 
 
 def _split_lines(results: Sequence[dict[str, Any]], n_splits: int) -> list[str]:
