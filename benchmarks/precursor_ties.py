@@ -80,10 +80,10 @@ def main() -> None:
         lines.append(f"| {name} | {' | '.join(cells)} |")
     lines += [
         "",
-        "The peers' README has 70.6/87.0/93.5 and does not say how it rounds and breaks ties. Top 1 moves by nine points "
-        "with rounding alone and by more than twenty with the rule; theirs stands 0.4 points from single precision with "
-        "ties against the target, at ranks 5 and 10 between that and ties at random. `library_search.md` compares six "
-        "decimals, ties against the target.",
+        "The peers' README has 70.6/87.0/93.5 and does not say how it rounds and breaks ties. Top 1 moves by nine "
+        "points with rounding alone and by more than twenty with the rule; theirs stands 0.4 points from single "
+        "precision with ties against the target, at ranks 5 and 10 between that and ties at random. "
+        "`library_search.md` compares six decimals, ties against the target.",
         "",
         f"    python {shlex.join(sys.argv)}",
         "",
