@@ -29,12 +29,11 @@ from diptych.data.candidate_files import read_candidate_file
 from diptych.evaluation import Evaluation, paired_difference
 from diptych.evaluation.benchmark_run import RunSettings, run_benchmark, summary, summary_lines
 from diptych.evaluation.unmeasured import unmeasured_structures
-from diptych.ranking import RANKERS, NearestNeighbourRanker, Query, Ranker, Training, make_ranker
-from diptych.ranking.fusion import fuse, fuse_ranks
+from diptych.ranking import RANKERS, Query, Ranker, Training
+from diptych.ranking.registry import make_rankers
 from peer_benchmark import MIN_LIST_LENGTH, benchmark_spectra, candidate_queries, known_spectra, read_folds
 
-_FUSED = ("nearest_neighbours_20", "fingerprint_cosine", "bond_disconnection")
-_TWENTY = "_neighbours_20"
+_FUSIONS = tuple(f"{kind}nearest_neighbours_20+fingerprint_cosine+bond_disconnection" for kind in ("", "rank:"))
 _REFERENCE = "nearest_neighbours_20"
 _PEERS = {"nearest_neighbour": 22.9, "nearest_neighbours_20": 28.4}
 
@@ -53,27 +52,14 @@ class Timed:
 
 
 def ask(names: Sequence[str], training: Training, queries: Sequence[Query]) -> list[Timed]:
-    """Return the answers of the rankers of these names, then of two fusions of three of them."""
-    answered: dict[str, Timed] = {}
-    for name in sorted(names, key=lambda name: not name.endswith(_TWENTY)):
-        if name in answered:
-            continue
+    """Return the answers of the rankers of these names, and the time of each; what two of them share counts once."""
+    answered = []
+    for ranker in make_rankers(names, training):
         started = time.perf_counter()
-        ranker = make_ranker(name, training)
-        if isinstance(ranker, NearestNeighbourRanker) and ranker.n_neighbours > 1:
-            nearest = ranker.neighbours([query.spectrum for query in queries])
-            single = name.replace(_TWENTY, "_neighbour")
-            found = {name: ranker.vote(queries, nearest), single: ranker.vote(queries, nearest, n_neighbours=1)}
-        else:
-            found = {name: ranker.score(queries)}
-        seconds = time.perf_counter() - started
-        answered |= {key: Timed(key, seconds, scores) for key, scores in found.items()}
-        print(f"{name}: {seconds:.1f} s", flush=True)
-    if set(_FUSED) <= answered.keys():
-        together = list(zip(*(answered[name].scores for name in _FUSED), strict=True))
-        answered["score_fusion"] = Timed("score_fusion", 0.0, [fuse(rows) for rows in together])
-        answered["rank_fusion"] = Timed("rank_fusion", 0.0, [fuse_ranks(rows) for rows in together])
-    return list(answered.values())
+        scores = ranker.score(queries)
+        answered.append(Timed(ranker.name, time.perf_counter() - started, scores))
+        print(f"{ranker.name}: {answered[-1].seconds:.1f} s", flush=True)
+    return answered
 
 
 def run(arguments: argparse.Namespace) -> tuple[list[Evaluation], dict[str, Any]]:
@@ -90,7 +76,7 @@ def run(arguments: argparse.Namespace) -> tuple[list[Evaluation], dict[str, Any]
         others=unmeasured_structures(arguments.structures, structures),
     )
     queries = [q for q in questions.queries if q.candidates.n_candidates >= MIN_LIST_LENGTH]
-    answered = ask(arguments.rankers.split(",") if arguments.rankers else list(RANKERS), training, queries)
+    answered = ask(arguments.rankers.split(",") if arguments.rankers else [*RANKERS, *_FUSIONS], training, queries)
     rankers: list[Ranker] = list(answered)
     settings = RunSettings(n_bootstrap=arguments.bootstrap, min_list_length=MIN_LIST_LENGTH)
     evaluations = run_benchmark(rankers, questions, settings=settings)
@@ -119,9 +105,9 @@ def to_markdown(evaluations: Sequence[Evaluation], measured: dict[str, Any]) -> 
             *table[:4],
             *ordered,
             "",
-            "Seconds are wall clock of training and asking together; one search serves a nearest neighbour and the 20 "
-            "nearest, one network all three fingerprint rankers. "
-            f"score_fusion and rank_fusion are of {', '.join(_FUSED)}. "
+            "Seconds are wall clock of asking; one search serves a nearest neighbour and the 20 nearest, one network "
+            "all three fingerprint rankers, and what two share counts with the first. "
+            "Names joined by + are the mean of z-scores, with rank: before them the sum of reciprocal ranks. "
             f"formula_only and precursor_mass tie all candidates of one formula, and ties count against the target. "
             f"Reference: {measured['reference_spectra']:,} training spectra. "
             f"At most {measured['peak_memory_gib']} GiB.",

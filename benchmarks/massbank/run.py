@@ -7,8 +7,9 @@
 (``--preset``, ``--epochs``, ``--set``) learns from its training fold, no structure of its lists being a negative, and
 is asked beside the nearest neighbours and chance. What stands in ``--work`` is not made again. Written: ``ladder.md``,
 ``held_out.md``, ``protocols.md`` and their JSON files into ``--output``; with ``--only presets`` every recipe of
-``PRESETS`` on the scaffold split as ``presets.md``, with ``--only peers`` every protocol on the peers' folds and lists
-as ``peer_protocols.md``, there of ``--model`` if that is given.
+``PRESETS`` on the scaffold split as ``presets.md``, with ``--only rankers`` every ranker without a model there as
+``rankers.md``, with ``--only peers`` every protocol on the peers' folds and lists as ``peer_protocols.md``, of
+``--model`` if that is given.
 """
 
 from __future__ import annotations
@@ -39,6 +40,29 @@ BESIDE = "nearest_neighbours_20,random"
 RANKERS = (
     "nearest_neighbour,nearest_neighbours_20,spectral_entropy_neighbours_20,fingerprint_likelihood,"
     "bond_disconnection,molecule_prior,random"
+)
+FUSION = "nearest_neighbours_20+fingerprint_likelihood+bond_disconnection"
+EVERY_RANKER = (
+    "random,precursor_mass,formula_only,molecule_prior,nearest_molecule,nearest_neighbour,nearest_neighbours_20,"
+    "modified_cosine_neighbour,modified_cosine_neighbours_20,spectral_entropy_neighbour,spectral_entropy_neighbours_20,"
+    f"fingerprint_cosine,fingerprint_tanimoto,fingerprint_likelihood,spectrum_classifier,bond_disconnection,{FUSION},"
+    f"rank:{FUSION}"
+)
+SOME_RANKERS = (
+    "random,precursor_mass,molecule_prior,nearest_molecule,nearest_neighbour,nearest_neighbours_20,"
+    f"spectral_entropy_neighbours_20,fingerprint_likelihood,spectrum_classifier,bond_disconnection,{FUSION},rank:{FUSION}"
+)
+# Asked of the benchmark without a model, each with all it can do.
+RANKER_PROTOCOLS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("formula", ("--ranker", EVERY_RANKER)),
+    ("mass", ("--ranker", SOME_RANKERS)),
+    ("measured", ("--ranker", SOME_RANKERS)),
+    ("256-way", ("--ranker", SOME_RANKERS)),
+    ("robustness", ("--min-list-length", "2", "--ranker", "nearest_neighbours_20,fingerprint_likelihood")),
+    (
+        "library-search",
+        ("--ranker", "precursor_mz,binned_cosine,cosine,modified_cosine,spectral_entropy,match_evidence"),
+    ),
 )
 PRESETS: dict[str, tuple[str, ...]] = {
     # Nothing is validated here: the weight of the second look is that of the README's model.
@@ -130,14 +154,15 @@ class Benchmark:
             diptych("train", "--preset", self.preset, *sets, "-o", run, *resume)
         return run / "model"
 
-    def asked(self, frozen: Path, protocol: str, *how: str | Path) -> Path:
-        """Return the folder of the results of a protocol, asked if it is not there."""
-        results = self.work / "results" / frozen.name / self.method / protocol
+    def asked(self, frozen: Path, protocol: str, *how: str | Path, model: bool = True) -> Path:
+        """Return the folder of the results of a protocol, asked if it is not there; without ``model`` of rankers."""
+        results = self.work / "results" / frozen.name / (self.method if model else "rankers") / protocol
         if not any(results.glob("*.json")):
             kind = protocol.removesuffix("-without-prior")
             short = ("--min-list-length", "2") if kind in {"formula", "mass", "measured"} else ()
+            asked = ("--model", self.trained(frozen)) if model else ()
             diptych(
-                *("benchmark", "run", frozen, "--model", self.trained(frozen), "--protocol", kind, *short),
+                *("benchmark", "run", frozen, *asked, "--protocol", kind, *short),
                 *("--dataset", self.dataset, "--structures", self.structures, "--bootstrap", self.bootstrap),
                 *(*how, "-o", results),
             )
@@ -221,7 +246,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--presets", default=",".join(PRESETS), help="of PRESETS, for --only presets")
     parser.add_argument("--peers", type=Path, help="the peer benchmark, for --only peers")
     parser.add_argument("--model", type=Path, help="asked in place of the recipe; nothing is trained")
-    parser.add_argument("--only", choices=("ladder", "held-out", "protocols", "presets", "peers"), action="append")
+    parts = ("ladder", "held-out", "protocols", "presets", "rankers", "peers")
+    parser.add_argument("--only", choices=parts, action="append")
     arguments = parser.parse_args(argv)
     if "peers" in (arguments.only or ()) and arguments.peers is None:
         parser.error("--only peers needs --peers FOLDER, the peer benchmark")
@@ -235,6 +261,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         write_protocols(folders, arguments.output / "peer_protocols", title="Every protocol on the peer benchmark")
     if "presets" in wanted:
         write_presets(benchmark, arguments.output, names=arguments.presets.split(","))
+    if "rankers" in wanted:
+        frozen = benchmark.frozen(MAIN, "--fold-column", MAIN)
+        folders = [(name, benchmark.asked(frozen, name, *how, model=False)) for name, how in RANKER_PROTOCOLS]
+        title = "Rankers without a joint embedding on our own MassBank benchmark, scaffold split"
+        write_protocols(folders, arguments.output / "rankers", title=title)
     if "protocols" in wanted:
         frozen = benchmark.frozen(MAIN, "--fold-column", MAIN)
         folders = [(name, benchmark.asked(frozen, name, *how)) for name, how in PROTOCOLS]

@@ -167,6 +167,20 @@ def test_a_model_stands_beside_rankers_and_tables(benchmark: Path, monkeypatch, 
     assert (benchmark / "r" / "nearest_neighbour.scores.parquet").is_file()
 
 
+def test_fusions_and_shuffled_spectra_are_asked_by_name(benchmark: Path, monkeypatch, capfd):
+    fused = "nearest_neighbour+random"
+    names = f"shuffled_spectra,{fused},rank:{fused}"
+    options = ("--model", "any", "--dataset", "d.parquet", "--bootstrap", "10", "-o", "r")
+    assert run(monkeypatch, "run", "b", "--ranker", names, *options) == 0
+    report = json.loads((benchmark / "r" / "report.json").read_text())
+    assert list(report["controls"]) == ["spectrum_blind", "shuffled_spectra", fused, f"rank:{fused}"]
+    assert report["controls"]["shuffled_spectra"]["hit_rate@1"]["spectrum"] == 0
+    assert report["metrics"]["hit_rate@1"]["spectrum"] == 0.5
+    assert not [path for path in (benchmark / "r").iterdir() if ":" in path.name]
+    assert run(monkeypatch, "run", "b", "--ranker", "shuffled_spectra", "-o", "again") == 2
+    assert "shuffled_spectra asks a model with the spectra of others" in capfd.readouterr().err
+
+
 def test_the_molecule_prior_learns_from_a_table(benchmark: Path, monkeypatch, capfd):
     (benchmark / "more.tsv").write_text(f"{HEADER}\nCCCCCCCCCCCCCC\tCCOCC\tC4H10O\n")
     options = ("--ranker", "molecule_prior", "--dataset", "d.parquet", "--bootstrap", "10", "-o", "r")

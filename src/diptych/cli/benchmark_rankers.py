@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from diptych.ranking import Ranker, Training
 
 _MOST_OTHERS = 20_000
+_SHUFFLED = "shuffled_spectra"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,17 +73,21 @@ class Asked:
     def rankers(self, benchmark: Benchmark) -> list[Ranker]:
         """Return everybody that is asked: the model and its blind control, then tables, then rankers by name."""
         from diptych.evaluation.score_tables import ScoreTableRanker
-        from diptych.ranking import make_ranker
+        from diptych.ranking import ShuffledSpectraRanker
+        from diptych.ranking.registry import make_rankers
 
+        names = [name for name in self.names if name != _SHUFFLED]
         rankers: list[Ranker] = [ScoreTableRanker.read(path) for path in self.scores]
         if self.embedding is not None:
             from diptych.retrieval.reranking import model_ranker
 
             own = model_ranker(self.embedding, prior=self.prior)
-            rankers = [own, own.blinded(), *rankers]
-        if self.names:
-            training = self.training(benchmark)
-            rankers += [make_ranker(name, training) for name in self.names]
+            shuffled = [ShuffledSpectraRanker(own, self.seed)] if _SHUFFLED in self.names else []
+            rankers = [own, own.blinded(), *shuffled, *rankers]
+        elif _SHUFFLED in self.names:
+            raise typer.BadParameter("shuffled_spectra asks a model with the spectra of others: give --model MODEL")
+        if names:
+            rankers += make_rankers(names, self.training(benchmark))
         if not rankers:
             raise typer.BadParameter("nobody is asked: give --ranker NAME, --model MODEL or --scores TABLE")
         return rankers
@@ -96,7 +101,7 @@ class Asked:
         return Training(
             spectra=[example.spectrum for example in examples],
             structures=structures,
-            others=self._others(structures) if "molecule_prior" in self.names else (),
+            others=self._others(structures) if any("molecule_prior" in name for name in self.names) else (),
             seed=self.seed,
         )
 

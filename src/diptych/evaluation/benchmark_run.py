@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from diptych.ranking.query import Query
     from diptych.ranking.ranking import Ranker
 
+# What some file system does not take, as in rank:a+b.
+_NO_FILE_NAME = re.compile(r"[^\w.+-]")
 REPORT = "report.json"
 _METRICS = ("hit_rate@1", "hit_rate@5", "hit_rate@20", "mrr")
 
@@ -134,7 +137,8 @@ def save_run(evaluations: Sequence[Evaluation], folder: Path) -> list[Path]:
     OutputError
         A file cannot be written.
     """
-    paths = [folder / REPORT, *(folder / f"{evaluation.model}.json" for evaluation in evaluations[1:])]
+    names = [_NO_FILE_NAME.sub("_", evaluation.model) for evaluation in evaluations[1:]]
+    paths = [folder / REPORT, *(folder / f"{name}.json" for name in names)]
     for evaluation, path in zip(evaluations, paths, strict=True):
         evaluation.save(path)
     with replacing(folder / "summary.json") as temporary:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import is_not
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +22,32 @@ if TYPE_CHECKING:
 # Equal candidates must stay equal after sums over them, else rounding decides ties.
 _DECIMALS = 6
 _RANK_DECIMALS = 9  # two reciprocal ranks differ by as little as 1e-6 far down a list
+
+
+class RememberedRanker:
+    """A ranker that is asked once, however often the same queries are put to it in a row.
+
+    Parameters
+    ----------
+    inner
+        Who answers.
+    """
+
+    def __init__(self, inner: Ranker) -> None:
+        self.inner = inner
+        self._asked: Sequence[Query] | None = None
+        self._scores: list[NDArray[np.floating]] = []
+
+    @property
+    def name(self) -> str:
+        """That of the inner ranker."""
+        return self.inner.name
+
+    def score(self, queries: Sequence[Query]) -> list[NDArray[np.floating]]:
+        """Return the scores of the inner ranker; those of the last queries are kept."""
+        if self._asked is None or len(queries) != len(self._asked) or any(map(is_not, queries, self._asked)):
+            self._scores, self._asked = self.inner.score(queries), list(queries)
+        return self._scores
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from operator import is_not
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -83,7 +84,7 @@ class NearestNeighbourRanker:
             )
         self.bin_width_da = bin_width_da
         self.name = _name(n_neighbours, scorer)
-        self._scorer = scorer
+        self.scorer = scorer
         self._fingerprints = _Fingerprints()
         # The molecules come first, so that their numbers are their rows among the fingerprints.
         molecules = self._fingerprints.rows(structures)
@@ -93,9 +94,16 @@ class NearestNeighbourRanker:
         self._first_spectra = np.flatnonzero(np.diff(molecules[order], prepend=-1))
         self.n_neighbours = min(n_neighbours, self._first_spectra.size)
 
+        self._asked: list[Spectrum] = []
+        self._found: Neighbours | None = None
+
     def score(self, queries: Sequence[Query]) -> list[NDArray[np.floating]]:
         """Return weighted mean Tanimoto similarities, in [0, 1], one float64 array per query."""
         return self.vote(queries, self.neighbours([query.spectrum for query in queries])) if queries else []
+
+    def of_fewer(self, n_neighbours: int) -> FewerNeighboursRanker:
+        """Return the ranker that lets fewer neighbours vote; the two look for them once."""
+        return FewerNeighboursRanker(self, n_neighbours=n_neighbours)
 
     def vote(
         self, queries: Sequence[Query], nearest: Neighbours, *, n_neighbours: int | None = None
@@ -111,12 +119,15 @@ class NearestNeighbourRanker:
         return scores
 
     def neighbours(self, spectra: Sequence[Spectrum]) -> Neighbours:
-        """Return the nearest molecules of some spectra; a few of them are compared at a time."""
-        parts = list(self._nearest(spectra))
-        return Neighbours(
-            molecules=np.concatenate([part.molecules for part in parts]),
-            similarity=np.concatenate([part.similarity for part in parts]),
-        )
+        """Return the nearest molecules of some spectra, compared a few at a time; the last answer is remembered."""
+        if self._found is None or len(spectra) != len(self._asked) or any(map(is_not, spectra, self._asked)):
+            parts = list(self._nearest(spectra))
+            self._found = Neighbours(
+                molecules=np.concatenate([part.molecules for part in parts]),
+                similarity=np.concatenate([part.similarity for part in parts]),
+            )
+            self._asked = list(spectra)
+        return self._found
 
     def _nearest(self, spectra: Sequence[Spectrum]) -> Iterator[Neighbours]:
         """Yield the nearest molecules of a few spectra at a time."""
@@ -128,17 +139,32 @@ class NearestNeighbourRanker:
 
     def _similarities(self, spectra: Sequence[Spectrum]) -> Iterator[NDArray[np.float32]]:
         """Yield similarities of a few spectra to all of the reference, float32, at least 0."""
-        if self._scorer is None:
+        if self.scorer is None:
             for start in range(0, len(spectra), _QUERIES_AT_A_TIME):
                 some = spectra[start : start + _QUERIES_AT_A_TIME]
                 yield (binned(some, bin_width_da=self.bin_width_da) @ self._reference).toarray()
             return
-        for block in self._scorer.scores(spectra, self._spectra):
+        for block in self.scorer.scores(spectra, self._spectra):
             # A pair without a score is unlike; a negative cosine must not vote against its molecule.
             yield np.maximum(np.nan_to_num(block, nan=0.0), 0.0).astype(np.float32)
 
     def _list_rows(self, candidates: CandidateList) -> NDArray[np.int64]:
         return self._fingerprints.rows(candidates.structures)
+
+
+class FewerNeighboursRanker:
+    """Lets only the nearest of the molecules vote that another ranker finds."""
+
+    def __init__(self, search: NearestNeighbourRanker, *, n_neighbours: int) -> None:
+        self.search, self.n_neighbours = search, n_neighbours
+        self.name = _name(n_neighbours, search.scorer)
+
+    def score(self, queries: Sequence[Query]) -> list[NDArray[np.floating]]:
+        """Return weighted mean Tanimoto similarities, in [0, 1], one float64 array per query."""
+        if not queries:
+            return []
+        nearest = self.search.neighbours([query.spectrum for query in queries])
+        return self.search.vote(queries, nearest, n_neighbours=self.n_neighbours)
 
 
 def binned(spectra: Sequence[Spectrum], *, bin_width_da: float) -> sparse.csr_matrix:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,10 +12,13 @@ from diptych.errors import EvaluationError
 
 if TYPE_CHECKING:
     from diptych.molecules.structure import Structure
+    from diptych.ranking.neighbours import NearestNeighbourRanker
     from diptych.ranking.predicted_fingerprints import FingerprintPredictor, Similarity
     from diptych.ranking.ranking import Ranker
     from diptych.ranking.spectrum_scorers import SpectrumScorer
     from diptych.spectra.spectrum import Spectrum
+
+_MANY = 20  # neighbours, of which fewer may vote
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -43,6 +47,20 @@ class Training:
         from diptych.ranking.predicted_fingerprints import FingerprintPredictor
 
         return FingerprintPredictor(self.spectra, self.structures, settings=NetworkSettings(seed=self.seed))
+
+    def neighbours(self, scorer: Callable[[], SpectrumScorer] | None) -> NearestNeighbourRanker:
+        """Return the search for the twenty nearest molecules by a measure of likeness; one for all rankers that ask."""
+        if scorer not in self._searches:
+            from diptych.ranking.neighbours import NearestNeighbourRanker
+
+            self._searches[scorer] = NearestNeighbourRanker(
+                self.spectra, self.structures, n_neighbours=_MANY, scorer=scorer() if scorer else None
+            )
+        return self._searches[scorer]
+
+    @cached_property
+    def _searches(self) -> dict[Callable[[], SpectrumScorer] | None, NearestNeighbourRanker]:
+        return {}
 
 
 def _random(training: Training) -> Ranker:
@@ -77,11 +95,7 @@ def _nearest_molecule(training: Training) -> Ranker:
 
 def _neighbours(n_neighbours: int, scorer: Callable[[], SpectrumScorer] | None = None) -> Callable[[Training], Ranker]:
     def build(training: Training) -> Ranker:
-        from diptych.ranking.neighbours import NearestNeighbourRanker
-
-        return NearestNeighbourRanker(
-            training.spectra, training.structures, n_neighbours=n_neighbours, scorer=scorer() if scorer else None
-        )
+        return training.neighbours(scorer).of_fewer(n_neighbours)
 
     return build
 
@@ -128,11 +142,11 @@ RANKERS: dict[str, Callable[[Training], Ranker]] = {
     "molecule_prior": _prior,
     "nearest_molecule": _nearest_molecule,
     "nearest_neighbour": _neighbours(1),
-    "nearest_neighbours_20": _neighbours(20),
+    "nearest_neighbours_20": _neighbours(_MANY),
     "modified_cosine_neighbour": _neighbours(1, _modified_cosine),
-    "modified_cosine_neighbours_20": _neighbours(20, _modified_cosine),
+    "modified_cosine_neighbours_20": _neighbours(_MANY, _modified_cosine),
     "spectral_entropy_neighbour": _neighbours(1, _spectral_entropy),
-    "spectral_entropy_neighbours_20": _neighbours(20, _spectral_entropy),
+    "spectral_entropy_neighbours_20": _neighbours(_MANY, _spectral_entropy),
     "fingerprint_cosine": _fingerprint("cosine"),
     "fingerprint_tanimoto": _fingerprint("tanimoto"),
     "fingerprint_likelihood": _fingerprint("likelihood"),
@@ -145,14 +159,54 @@ UNTRAINED = frozenset({"random", "precursor_mass", "formula_only", "bond_disconn
 """Those that need no training fold."""
 
 
+_FUSION, _RANK_FUSION = "+", "rank:"
+
+
 def make_ranker(name: str, training: Training) -> Ranker:
-    """Return a ranker by name.
+    """Return a ranker by name, or the fusion of several (see `make_rankers`).
 
     Raises
     ------
     EvaluationError
         There is no such ranker, or it needs a training fold and there is none.
     """
+    return make_rankers([name], training)[0]
+
+
+def make_rankers(names: Sequence[str], training: Training) -> list[Ranker]:
+    """Return rankers by name; what several of them are made of is asked once.
+
+    Parameters
+    ----------
+    names
+        Of `RANKERS`, or several of them joined by "+" for the mean of their z-scores (`FusionRanker`), with "rank:"
+        before it for the sum of their reciprocal ranks (`RankFusionRanker`), as "rank:nearest_neighbour+random".
+    training
+        What they may learn from.
+
+    Raises
+    ------
+    EvaluationError
+        There is no such ranker, or it needs a training fold and there is none.
+    """
+    from diptych.ranking.fusion import RememberedRanker
+
+    parts_of = {name: name.removeprefix(_RANK_FUSION).split(_FUSION) for name in names}
+    n_uses = Counter(part for parts in parts_of.values() for part in parts)
+    made = {part: _made(part, training) for part in n_uses}
+    shared = {part: ranker if n_uses[part] == 1 else RememberedRanker(ranker) for part, ranker in made.items()}
+    return [_fused(name, [shared[part] for part in parts_of[name]]) for name in names]
+
+
+def _fused(name: str, members: Sequence[Ranker]) -> Ranker:
+    from diptych.ranking.fusion import FusionRanker, RankFusionRanker
+
+    if name.startswith(_RANK_FUSION):
+        return RankFusionRanker(rankers=tuple(members), name=name)
+    return FusionRanker(tuple(members), name=name) if _FUSION in name else members[0]
+
+
+def _made(name: str, training: Training) -> Ranker:
     if name not in RANKERS:
         raise EvaluationError(f"no ranker {name!r}; expected one of {', '.join(RANKERS)}")
     if name not in UNTRAINED and not training.structures:
