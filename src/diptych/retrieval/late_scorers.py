@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from diptych.molecules.structure import Structure
     from diptych.spectra.spectrum import Spectrum
 
-_PAIRS_AT_A_TIME = 1024
+_PAIRS_AT_A_TIME = 256
 
 
 class LateModel(Protocol):
