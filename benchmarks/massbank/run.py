@@ -245,6 +245,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--output", "-o", type=Path, default=Path(__file__).parent)
     parser.add_argument("--presets", default=",".join(PRESETS), help="of PRESETS, for --only presets")
     parser.add_argument("--peers", type=Path, help="the peer benchmark, for --only peers")
+    parser.add_argument(
+        "--library", type=Path, help="structures embedded by --model, for global retrieval of --only peers"
+    )
     parser.add_argument("--model", type=Path, help="asked in place of the recipe; nothing is trained")
     parts = ("ladder", "held-out", "protocols", "presets", "rankers", "peers")
     parser.add_argument("--only", choices=parts, action="append")
@@ -257,7 +260,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             *("peers", "--fold-table", str(arguments.peers / "folds.tsv.xz")),
             *("--candidates", f"formula={arguments.peers / 'candidates_formula.json.xz'}"),
         )
-        folders = [(name, benchmark.asked(frozen, name, *how)) for name, how in PROTOCOLS]
+        library = (("global", ("--library", arguments.library)),) if arguments.library else ()
+        folders = [(name, benchmark.asked(frozen, name, *how)) for name, how in (*PROTOCOLS, *library)]
         write_protocols(folders, arguments.output / "peer_protocols", title="Every protocol on the peer benchmark")
     if "presets" in wanted:
         write_presets(benchmark, arguments.output, names=arguments.presets.split(","))
