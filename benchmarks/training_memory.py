@@ -1,13 +1,18 @@
-"""How much memory a training step takes: 512 spectra of 128 peaks and 512 molecules, peak transformer and GCN.
+"""How much memory a training step takes: 512 spectra of 128 peaks and 512 molecules, for several pairs of towers.
 
-python benchmarks/training_memory.py
-python benchmarks/training_memory.py --spectrum binned-mlp --structure fingerprint-mlp --negatives 8
+    python benchmarks/training_memory.py -o benchmarks/training_memory.md
+    python benchmarks/training_memory.py --spectrum binned-mlp --structure fingerprint-mlp --negatives 8
+
+With ``-o`` every pair of ``PAIRS`` in a process of its own, without it the pair that is named.
 """
 
 from __future__ import annotations
 
 import argparse
 import resource
+import shlex
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -17,7 +22,9 @@ import torch
 import diptych
 from diptych.data.tables import read_columns
 from diptych.embedding import JointEmbedding
+from diptych.encoders.precision import has_bfloat16
 from diptych.errors import DiptychError
+from diptych.files import replacing
 from diptych.molecules.structure import Structure
 from diptych.spectra.adduct import Adduct
 from diptych.spectra.masses import PROTON_MASS
@@ -26,6 +33,16 @@ from diptych.training.batches import TrainingBatch
 from diptych.training.config import RunConfig
 from diptych.training.losses import LossContext, Objective
 
+PAIRS = (
+    ("peak-transformer", "gcn"),
+    ("peak-transformer", "gin"),
+    ("peak-transformer", "gat"),
+    ("peak-transformer", "smiles-transformer"),
+    ("formula-transformer", "fingerprint-mlp"),
+    ("peak-graph", "graphsage"),
+    ("binned-cnn", "gin"),
+    ("binned-mlp", "fingerprint-mlp"),
+)
 STRUCTURES = Path(diptych.__file__).parent / "shipped" / "structures.tsv.xz"
 
 
@@ -38,7 +55,14 @@ def main() -> None:
     parser.add_argument("--peaks", type=int, default=128)
     parser.add_argument("--negatives", type=int, default=0)
     parser.add_argument("--steps", type=int, default=2)
+    parser.add_argument(
+        "--float32", action="store_true", help="and not bfloat16 where the processor has it, as training"
+    )
+    parser.add_argument("--output", "-o", type=Path)
     wanted = parser.parse_args()
+    if wanted.output:
+        write_table(wanted.output)
+        return
     model = JointEmbedding.from_config(
         spectrum={"name": wanted.spectrum, "cleaning": {"max_peaks": wanted.peaks}},
         structure={"name": wanted.structure},
@@ -49,19 +73,37 @@ def main() -> None:
     objective = Objective(RunConfig().loss, model, epochs=1)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, fused=True)
     started = time.perf_counter()
+    coarse = has_bfloat16(torch.device("cpu")) and not wanted.float32
     for _ in range(wanted.steps):
-        context = LossContext(batch=batch, model=model, temperature=model.log_temperature.exp(), epoch=0)
-        objective(context).backward()
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=coarse):
+            context = LossContext(batch=batch, model=model, temperature=model.log_temperature.exp(), epoch=0)
+            loss = objective(context)
+        loss.backward()
         optimizer.step()
         optimizer.zero_grad()
     seconds = (time.perf_counter() - started) / wanted.steps
     weights = sum(parameter.numel() for parameter in model.parameters())
     n = wanted.batch_size
+    numbers = "bfloat16" if coarse else "float32"
     print(
-        f"{wanted.spectrum} x {wanted.structure}, {weights:,} weights: {n} spectra of {wanted.peaks} peaks, "
+        f"{wanted.spectrum} x {wanted.structure}, {numbers}, {weights:,} weights: {n} spectra of {wanted.peaks} peaks, "
         f"{n * (1 + wanted.negatives)} molecules: at most {peak_gib():.2f} GiB, {before:.2f} GiB of it before the "
         f"first step; {seconds:.1f} s a step on {torch.get_num_threads()} threads"
     )
+
+
+def write_table(path: Path) -> None:
+    """Measure every pair in a process of its own, and write what they print."""
+    lines = ["# Memory of a training step", ""]
+    chosen = [(*pair, coarse) for pair in PAIRS for coarse in ((), ("--float32",))]
+    for spectrum, structure, coarse in chosen:
+        command = [sys.executable, __file__, "--spectrum", spectrum, "--structure", structure, *coarse]
+        said = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+        print(said, flush=True)
+        lines.append(f"- {said}")
+    lines += ["", f"    python {shlex.join(sys.argv)}", ""]
+    with replacing(path) as temporary:
+        temporary.write_text("\n".join(lines), encoding="utf-8")
 
 
 def make_batch(model: JointEmbedding, *, n: int, n_peaks: int, n_negatives: int) -> TrainingBatch:

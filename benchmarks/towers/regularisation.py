@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import shutil
 import sys
 from collections.abc import Sequence
@@ -22,6 +23,7 @@ from typing import Any
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 
+from diptych.files import replacing
 from diptych.training import RunConfig, read_config, train
 from diptych.training.recorder import METRICS
 
@@ -85,6 +87,17 @@ def row(name: str, epoch: dict[str, Any]) -> str:
     return f"| {name} | {epoch['epoch']} | " + " | ".join(f"{100 * epoch[f'val_{m}']:.1f}" for m in METRICS) + " |"
 
 
+def write(path: Path, found: dict[str, dict[str, Any]]) -> None:
+    """Write the validation before and after as JSON."""
+    rows = {
+        name: {"epochs": epoch["epoch"], "train_loss": epoch["train_loss"], **{m: epoch[f"val_{m}"] for m in METRICS}}
+        for name, epoch in found.items()
+    }
+    content = {"fold": "val", "rows": rows, "command": f"python {shlex.join(sys.argv)}"}
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Train, part, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -96,17 +109,21 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--epochs", type=int, default=165)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
+    parser.add_argument("--output", "-o", type=Path)
     arguments = parser.parse_args(argv)
     config = configuration(arguments)
     kept = tuple(term for term in config.loss.terms if term["name"] != "candidate-regularisation")
     plain = replace(config, loss=replace(config.loss, terms=kept))
     start, before = arguments.runs / "trunk", first_regularised(config)
     trunk(config, start, epochs=before)
-    lines = [row("before", epochs_of(start)[before - 1])]
+    found = {"before": epochs_of(start)[before - 1]}
     for name, chosen in (("regularised", config), ("not", plain)):
         branch(chosen, start, arguments.runs / name)
-        lines.append(row(name, epochs_of(arguments.runs / name)[-1]))
+        found[name] = epochs_of(arguments.runs / name)[-1]
+    lines = [row(name, epoch) for name, epoch in found.items()]
     print("\n".join(["| | epochs | @1 | @5 | @20 | MRR |", "| --- | --- | --- | --- | --- | --- |", *lines]))
+    if arguments.output:
+        write(arguments.output, found)
 
 
 if __name__ == "__main__":
