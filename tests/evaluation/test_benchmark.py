@@ -12,8 +12,9 @@ from diptych.data.dataset import read_dataset
 from diptych.errors import DatasetError, EvaluationError
 from diptych.evaluation import Evaluation
 from diptych.evaluation.benchmark_build import BenchmarkSettings, build_benchmark, build_massspecgym
-from diptych.evaluation.benchmark_folder import Benchmark
+from diptych.evaluation.benchmark_folder import Benchmark, freeze
 from diptych.evaluation.benchmark_run import RunSettings, run_benchmark, save_run, summary
+from diptych.evaluation.known import KnownSpectra
 from diptych.evaluation.lists import Questions
 from diptych.evaluation.results import QueryResults
 from diptych.evaluation.results_scores import CandidateScores
@@ -139,6 +140,24 @@ def test_a_dataset_without_the_folds_is_refused(dataset: Path, tmp_path: Path):
         build_benchmark(dataset, tmp_path / "b", folds=["test"])
     with pytest.raises(DatasetError, match="no column 'fold_random'"):
         build_benchmark(dataset, tmp_path / "b", fold_column="random")
+
+
+def test_two_spectra_of_one_identifier_are_not_frozen(dataset: Path, tmp_path: Path):
+    table = pq.read_table(dataset)
+    for names in (["s0", "s1", "s0", "s3", "s4"], ["s0", "s1", "s2", "s3", "s0"], ["s0", "s1", "s2", "s3", "s1"]):
+        pq.write_table(table.set_column(0, "identifier", pa.array(names)), dataset)
+        with pytest.raises(
+            EvaluationError, match=r"b: cannot be frozen: 1 identifiers of the 5 spectra .* 's[01]' 2 times; expected"
+        ):
+            build_benchmark(dataset, tmp_path / "b")
+    assert not (tmp_path / "b").exists()
+
+
+def test_queries_of_one_identifier_are_refused_whatever_the_folds_say(dataset: Path, tmp_path: Path):
+    made = build_benchmark(dataset, tmp_path / "a")
+    twice = KnownSpectra(spectra=made.known.spectra * 2)
+    with pytest.raises(EvaluationError, match=r"2 identifiers of the 4 spectra stand more than once, 's0' 2 times"):
+        freeze(tmp_path / "b", known=twice, folds=made.folds, questions={}, description={})
 
 
 MASSSPECGYM = (

@@ -205,9 +205,13 @@ def freeze(
 
     Raises
     ------
+    EvaluationError
+        Two spectra have one identifier.
     OutputError
         It cannot be written.
     """
+    _check_distinct(folder, [row.accession for row in folds])
+    _check_distinct(folder, [item.spectrum.identifier for item in known.spectra])
     lists = {kind: lists_of(asked) for kind, asked in questions.items()}
     said = {
         "format_version": FORMAT_VERSION,
@@ -228,6 +232,16 @@ def freeze(
         (temporary / _DESCRIPTION).write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
         (temporary / _README).write_text(readme_of(folder.name, said), encoding="utf-8")
     return Benchmark.load(folder)
+
+
+def _check_distinct(folder: Path, identifiers: Sequence[str]) -> None:
+    repeated = {name: n for name, n in Counter(identifiers).items() if n > 1}
+    if repeated:
+        name, n = next(iter(repeated.items()))
+        raise EvaluationError(
+            f"{folder}: cannot be frozen: {len(repeated)} identifiers of the {len(identifiers)} spectra stand more "
+            f"than once, {name!r} {n} times; expected distinct ones, as queries and folds are told apart by them"
+        )
 
 
 def _read_description(folder: Path) -> dict[str, Any]:
