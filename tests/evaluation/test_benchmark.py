@@ -225,6 +225,19 @@ def test_short_lists_are_left_out_on_request_and_counted(dataset: Path, tmp_path
     assert evaluation.provenance["counts"]["queries_left_out_for_short_lists"] == 1
 
 
+def test_what_was_counted_when_lists_were_frozen_is_in_the_report_of_a_run(
+    dataset: Path, structures: Path, tmp_path: Path
+):
+    benchmark = build_benchmark(dataset, tmp_path / "b", structures=structures)
+    (evaluation,) = run_benchmark([RandomRanker()], benchmark.questions("formula"), settings=RunSettings(n_bootstrap=0))
+    # The table spells isopropanol in another way than the dataset.
+    assert evaluation.provenance["counts"]["duplicate_candidates_removed"] == 1
+    assert evaluation.provenance["counts"]["candidate_lists"] == 2
+    frozen = evaluation.provenance["frozen"]
+    assert (frozen["structures_without_mass"], frozen["mean_length"]) == (1, 2.5)
+    assert "format_version" not in frozen
+
+
 def test_rankers_must_be_some_and_of_distinct_names():
     nothing = Questions(queries=(), provenance={})
     with pytest.raises(EvaluationError, match="rankers none; expected some, with distinct names"):

@@ -159,8 +159,16 @@ class Benchmark:
                 "lists": kind,
                 "fold": fold,
                 "spectra_without_list": sum(item.target not in lists for item in known.spectra),
+                **self._counted(kind),
             },
         )
+
+    def _counted(self, kind: str) -> dict[str, Any]:
+        """Return what was counted when the lists of a kind were frozen, and can no longer be seen in them."""
+        whole = {name: n for name, n in self.description.items() if isinstance(n, int) and name != "format_version"}
+        frozen = {**whole, **self.description["lists"][kind]}
+        duplicates = "duplicate_candidates_removed"
+        return {"frozen": frozen, "counts": {duplicates: frozen[duplicates]} if duplicates in frozen else {}}
 
     def training(self, dataset: Dataset, *, fold: str = "train") -> list[AnnotatedSpectrum]:
         """Return the spectra of a dataset that are of the training fold.

@@ -170,7 +170,7 @@ def evaluate(
     min_list_length
         Queries with shorter lists are left out, and counted in the provenance; 0 keeps all.
     provenance
-        Added to what is recorded.
+        Added to what is recorded; its ``counts``, if it has some, go before what is counted here.
 
     Raises
     ------
@@ -180,6 +180,8 @@ def evaluate(
     kept = [query for query in queries if query.candidates.n_candidates >= min_list_length]
     _check(queries, kept, min_list_length)
     answers = ask(ranker, kept)
+    given = provenance or {}
+    counts = _counts(kept, answers) | {"queries_left_out_for_short_lists": len(queries) - len(kept)}
     return Evaluation(
         queries=tuple(query.identifier for query in kept),
         targets=tuple(query.target for query in kept),
@@ -187,8 +189,8 @@ def evaluate(
         answers=answers,
         controls=tuple(ask(control, kept) for control in controls),
         provenance={
-            **(provenance or {}),
-            "counts": _counts(kept, answers) | {"queries_left_out_for_short_lists": len(queries) - len(kept)},
+            **given,
+            "counts": counts | dict(given.get("counts", {})),
             "min_list_length": min_list_length,
             "versions": _versions(),
         },
