@@ -35,6 +35,12 @@ def test_library_search_has_a_row_per_scorer_and_form():
     assert "| precursor_mz | open | 2 | 0.0 ± 0.0 |" in lines[2]
 
 
+@pytest.mark.parametrize("name", ["n_queries", "n_without_peaks", "queries", "left_out"])
+def test_counts_of_one_and_of_none_are_no_percentages(name: str):
+    rows = [{name: count, "auroc": rate} for count, rate in ((0.0, 0.0), (1.0, 1.0), (0.5, 0.5), (1200.0, None))]
+    assert table_lines(rows)[2:] == ["| 0 | 0.0 |", "| 1 | 100.0 |", "| 0.5 | 50.0 |", "| 1200 |  |"]
+
+
 def test_an_unknown_scorer_is_refused():
     with pytest.raises(EvaluationError, match="no spectrum scorer 'best'; expected one of precursor_mz, binned_cosine"):
         search_scorers(["best"])

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from diptych.spectra.spectrum import Spectrum
 
 SEARCH_KS = (1, 5, 10)
+_COUNTS = ("queries", "left_out")
 
 
 def search_scorers(names: Sequence[str]) -> list[SpectrumScorer]:
@@ -154,7 +155,10 @@ def binned_vectors(spectra: Sequence[Spectrum], molecules: Sequence[str]) -> NDA
 
 
 def table_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return rows of one shape as a Markdown table: rates in %, of dicts mean and deviation; counts are left out."""
+    """Return rows of one shape as a Markdown table: rates in %, of dicts mean and deviation.
+
+    Numbers of queries and the like stay numbers; the dict ``counts`` is left out.
+    """
     names = [name for name in rows[0] if name != "counts"]
     lines = [f"| {' | '.join(name.replace('_', ' ') for name in names)} |", "|---" * len(names) + "|"]
     return lines + [f"| {' | '.join(_shown(row[name], name) for name in names)} |" for row in rows]
@@ -167,6 +171,8 @@ def _shown(value: object, name: str) -> str:
         return shown if deviation is None else f"{shown} ± {100 * deviation:.1f}"
     if isinstance(value, float) and name.endswith("_size"):
         return f"{value:.1f}"
+    if isinstance(value, float) and (name.startswith("n_") or name in _COUNTS):
+        return f"{value:.0f}" if value.is_integer() else f"{value:.1f}"
     if isinstance(value, float):
         return f"{100 * value:.1f}" if value <= 1 else f"{value:.0f}"
     return "" if value is None else str(value)
