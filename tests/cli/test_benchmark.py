@@ -180,7 +180,7 @@ def test_robustness_has_rows_for_each_ranker(benchmark: Path, monkeypatch, capsy
     assert run(monkeypatch, "run", "b", *options, "--bootstrap", "5", "-o", "r") == 0
     rows = json.loads((benchmark / "r" / "robustness.json").read_text())["rows"]
     assert {row["perturbation"] for row in rows} >= {"none", "noise_peaks", "stated_energy"}
-    assert "| nearest_neighbour | dropped_peaks | 0.5 | 4 |" in capsys.readouterr().out
+    assert "| nearest_neighbour | dropped_peaks | 0.5 | 4 | 0 |" in capsys.readouterr().out
 
 
 def test_answer_absent_has_a_row_for_each_ranker(benchmark: Path, monkeypatch, capsys):
