@@ -223,6 +223,13 @@ def test_short_lists_are_left_out_on_request_and_counted(dataset: Path, tmp_path
     (evaluation,) = run_benchmark([RandomRanker()], questions, settings=settings)
     assert evaluation.queries == ("s2",)
     assert evaluation.provenance["counts"]["queries_left_out_for_short_lists"] == 1
+    assert evaluation.provenance["min_list_length"] == 3
+
+
+def test_where_all_lists_are_too_short_it_is_said_of_how_many_queries(dataset: Path, tmp_path: Path):
+    questions = build_benchmark(dataset, tmp_path / "b").questions("formula")
+    with pytest.raises(EvaluationError, match="no query to evaluate: 2 given, of which none has a list of at least 99"):
+        run_benchmark([RandomRanker()], questions, settings=RunSettings(min_list_length=99))
 
 
 def test_what_was_counted_when_lists_were_frozen_is_in_the_report_of_a_run(
