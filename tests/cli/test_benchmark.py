@@ -193,6 +193,49 @@ def test_answer_absent_has_a_row_for_each_ranker(benchmark: Path, monkeypatch, c
     assert "| random | " in capsys.readouterr().out
 
 
+@pytest.fixture
+def short(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A benchmark whose first list is of one, and whose second lacks its target."""
+    (folder / "lists.json").write_text(json.dumps({"CCO": ["CCO"], "CCCO": ["COCC", "CC(C)O"]}))
+    assert run(monkeypatch, "build", "d.parquet", "-o", "b", "--candidates", "formula=lists.json") == 0
+    return folder
+
+
+def test_answer_absent_counts_lists_of_one_and_lists_without_the_answer(short: Path, monkeypatch, capsys):
+    options = ("--protocol", "answer-absent", "--ranker", "random", "--bootstrap", "5", "-o", "r")
+    assert run(monkeypatch, "run", "b", *options) == 0
+    shown = capsys.readouterr().out
+    said = json.loads((short / "r" / "answer-absent.json").read_text())
+    assert (said["rows"][0]["queries"], said["rows"][0]["left_out"]) == (0, 4)
+    assert said["counts"]["queries_with_one_candidate"] == said["counts"]["targets_missing_from_their_list"] == 2
+    assert said["counts"]["queries_left_out_for_short_lists"] == 0
+    assert "left out: the list lacks the answer, or the answer or all others have no score\n4 queries given\n" in shown
+    assert "2 queries with one candidate\n2 targets missing from their list\n" in shown
+    assert run(monkeypatch, "run", "b", *options, "--min-list-length", "2") == 0
+    assert "2 queries left out for short lists" in capsys.readouterr().out
+    said = json.loads((short / "r" / "answer-absent.json").read_text())
+    assert said["rows"][0]["left_out"] == 2
+    assert said["counts"]["queries_given"] == 4
+    assert said["counts"]["queries_left_out_for_short_lists"] == 2
+
+
+def test_robustness_counts_what_is_not_asked(short: Path, monkeypatch, capfd):
+    options = ("--protocol", "robustness", "--ranker", "random", "--bootstrap", "5", "-o", "r")
+    assert run(monkeypatch, "run", "b", *options, "--min-list-length", "2") == 0
+    shown = capfd.readouterr().out
+    for text in (
+        "4 queries given",
+        "2 queries left out for short lists",
+        "2 targets missing from their list",
+    ):
+        assert f"\n{text}\n" in shown
+    said = json.loads((short / "r" / "robustness.json").read_text())
+    assert said["rows"][0]["n_queries"] == 2
+    assert said["counts"]["queries_left_out_for_short_lists"] == 2
+    assert run(monkeypatch, "run", "b", *options, "--min-list-length", "9") == 1
+    assert "4 given, of which none has a list of at least 9" in " ".join(capfd.readouterr().err.split())
+
+
 def test_few_shot_asks_the_model_its_blind_control_and_binned_peaks(benchmark: Path, monkeypatch, capsys):
     module = "diptych.evaluation.protocols.few_shot_table"
     asked = {}
