@@ -260,6 +260,9 @@ def test_library_search_takes_the_training_fold_for_references(benchmark: Path, 
     # Instruments differ, adducts do not: the other spectrum of the molecule is found.
     assert rows[0]["hit_rate@1"]["mean"] == 1.0
     assert rows[0]["n_queries"] == 2.0
+    assert rows[0]["counts"]["queries_given"] == 2.0
+    shown = capsys.readouterr().out
+    assert "\nprecursor_mz: 2 queries given, 0 spectra without a replicate; without own reference, " in shown
     assert run(monkeypatch, "run", "b", "--protocol", "library-search", "--ranker", "precursor_mz", "-o", "r") == 0
 
 

@@ -98,7 +98,7 @@ def run_few_shot(benchmark: Benchmark, asked: Asked, output: Path) -> list[str]:
 def run_library_search(benchmark: Benchmark, asked: Asked, output: Path) -> list[str]:
     """Return the table of library search: the spectra of the fold among themselves and those of the training fold."""
     from diptych.evaluation.library_search import SearchableSpectra
-    from diptych.evaluation.protocols import library_search_table, search_scorers
+    from diptych.evaluation.protocols import library_search_table, search_count_lines, search_scorers
 
     known = benchmark.asked(asked.fold).spectra
     others = asked.training_spectra(benchmark)
@@ -115,7 +115,7 @@ def run_library_search(benchmark: Benchmark, asked: Asked, output: Path) -> list
         model = RememberedVectors(asked.embedding)
         scorers = [EmbeddingScorer(model), with_match_evidence(model), EmbeddingScorer(model, blind=True), *scorers]
     rows = library_search_table(scorers, searchable, rows=np.arange(len(known)), seed=asked.seed)
-    return _write_table(rows, benchmark, "library-search", output)
+    return _write_table(rows, benchmark, "library-search", output, said=search_count_lines(rows))
 
 
 def run_robustness(benchmark: Benchmark, asked: Asked, output: Path) -> list[str]:
