@@ -300,7 +300,14 @@ def test_global_retrieval_ranks_among_the_whole_library(benchmark: Path, monkeyp
     assert report["metrics"]["hit_rate@1"]["spectrum"] == 0.5
     assert report["controls"]["spectrum_blind"]["hit_rate@1"]["spectrum"] == 0
     assert report["list_length"] == 3
-    assert "2 targets are not in the library: counted as misses." in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "2 targets are not in the library: counted as misses." in shown
+    assert "0 queries cannot be worked with: counted as misses." in shown
+    rows = [line.split("\t") for line in (benchmark / "r" / "report.ranks.tsv").read_text().splitlines()]
+    found = [dict(zip(rows[0], row, strict=True)) for row in rows[1:]]
+    ethanol, pentanol = (Structure.from_smiles(text).inchikey_first_block for text in ("CCO", "CCCCO"))
+    assert [row["best"] for row in found[:2]] == [ethanol, ethanol]
+    assert {row["best"] for row in found} <= {ethanol, pentanol}
 
 
 def test_the_ladder_lays_reports_side_by_side(benchmark: Path, monkeypatch, capsys):

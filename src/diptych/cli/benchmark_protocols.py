@@ -41,7 +41,7 @@ def run_global(benchmark: Benchmark, asked: Asked, output: Path) -> list[str]:
     from diptych.evaluation.benchmark_run import save_run, summary_lines
     from diptych.evaluation.global_retrieval import global_answers, global_evaluation
     from diptych.retrieval import StructureLibrary
-    from diptych.retrieval.rankers import target_rows, usable_vectors
+    from diptych.retrieval.rankers import FirstBlocks, target_rows, usable_vectors
 
     model = asked.embedding
     if model is None or asked.library is None:
@@ -52,7 +52,11 @@ def run_global(benchmark: Benchmark, asked: Asked, output: Path) -> list[str]:
     rows = target_rows(library, [item.structure for item in known])
     answers = [
         global_answers(
-            name, usable_vectors(model, spectra, blind=blind, prior=asked.prior), library.embeddings, target_rows=rows
+            name,
+            usable_vectors(model, spectra, blind=blind, prior=asked.prior),
+            library.embeddings,
+            target_rows=rows,
+            first_blocks=FirstBlocks(library),
         )
         for name, blind in ((model.name, False), ("spectrum_blind", True))
     ]
@@ -60,6 +64,7 @@ def run_global(benchmark: Benchmark, asked: Asked, output: Path) -> list[str]:
         answers[0],
         queries=[spectrum.identifier for spectrum in spectra],
         targets=[item.target for item in known],
+        target_rows=rows,
         n_library=len(library),
         controls=answers[1:],
         n_bootstrap=asked.n_bootstrap,
@@ -73,8 +78,12 @@ def run_global(benchmark: Benchmark, asked: Asked, output: Path) -> list[str]:
         },
     )
     save_run([evaluation], output)
-    absent = f"{int((rows < 0).sum()):,} targets are not in the library: counted as misses."
-    return [*summary_lines([evaluation, evaluation.control("spectrum_blind")]), absent, f"Written: {output}"]
+    counts = evaluation.provenance["counts"]
+    odd = [
+        f"{counts['targets_missing_from_their_list']:,} targets are not in the library: counted as misses.",
+        f"{counts['queries_without_any_score']:,} queries cannot be worked with: counted as misses.",
+    ]
+    return [*summary_lines([evaluation, evaluation.control("spectrum_blind")]), *odd, f"Written: {output}"]
 
 
 def run_few_shot(benchmark: Benchmark, asked: Asked, output: Path) -> list[str]:
