@@ -326,7 +326,7 @@ def test_the_ladder_lays_reports_side_by_side(benchmark: Path, monkeypatch, caps
         (("-o", "r"), 2, "nobody is asked: give --ranker NAME, --model MODEL or --scores TABLE"),
         (("--ranker", "nearest_neighbour", "-o", "r"), 1, "learns from a training fold"),
         (("--protocol", "mass", "--ranker", "random", "-o", "r"), 2, "expected one of formula, measured, 256-way"),
-        (("--protocol", "global", "--ranker", "random", "-o", "r"), 2, "needs --model MODEL and --library DIR"),
+        (("--protocol", "global", "-o", "r"), 2, "needs --model MODEL and --library DIR"),
         (("--fold", "dev", "--ranker", "random", "-o", "r"), 1, "asks no spectrum of fold 'dev'"),
     ],
 )
@@ -335,6 +335,44 @@ def test_wrong_usage_is_answered_on_one_line(benchmark: Path, monkeypatch, capfd
     error = " ".join(capfd.readouterr().err.replace("│", " ").split())
     assert message in error
     assert "Traceback" not in error
+
+
+LISTS = "--model, --ranker, --scores, --prior, --min-list-length"
+
+
+@pytest.mark.parametrize(
+    ("protocol", "option", "value", "taken"),
+    [
+        ("robustness", "--scores", "tool.tsv", "--model, --ranker, --prior, --min-list-length"),
+        ("few-shot", "--scores", "tool.tsv", "--model"),
+        ("few-shot", "--ranker", "random", "--model"),
+        ("few-shot", "--prior", "0", "--model"),
+        ("few-shot", "--min-list-length", "2", "--model"),
+        ("library-search", "--scores", "tool.tsv", "--model, --ranker"),
+        ("library-search", "--prior", "0.5", "--model, --ranker"),
+        ("library-search", "--min-list-length", "1", "--model, --ranker"),
+        ("global", "--scores", "tool.tsv", "--model, --library, --prior"),
+        ("global", "--ranker", "random", "--model, --library, --prior"),
+        ("global", "--min-list-length", "2", "--model, --library, --prior"),
+        ("answer-absent", "--library", "l", LISTS),
+        ("256-way", "--library", "l", LISTS),
+        ("formula", "--library", "l", LISTS),
+    ],
+)
+def test_an_option_that_would_be_ignored_is_refused(
+    benchmark: Path, monkeypatch, capfd, protocol: str, option: str, value: str, taken: str
+):
+    (benchmark / "tool.tsv").write_text("query\tsmiles\tscore\nCCO-0\tCCO\t2\n")
+    assert run(monkeypatch, "run", "b", "--protocol", protocol, "--model", "any", option, value, "-o", "r") == 2
+    error = " ".join(capfd.readouterr().err.replace("│", " ").split())
+    reason = " (a table has no answer to spoiled spectra)" if protocol == "robustness" else ""
+    assert error.endswith(f"--protocol {protocol} takes no {option}{reason}; it takes {taken}")
+    assert not (benchmark / "r").exists()
+
+
+def test_options_at_their_defaults_are_no_options(benchmark: Path, monkeypatch):
+    options = ("--prior", "1", "--min-list-length", "0", "--ranker", "precursor_mz", "-o", "r")
+    assert run(monkeypatch, "run", "b", "--protocol", "library-search", *options) == 0
 
 
 @pytest.mark.parametrize("text", ["report.json", "=x", "x="])
