@@ -194,7 +194,7 @@ def test_robustness_has_rows_for_each_ranker(benchmark: Path, monkeypatch, capsy
     assert run(monkeypatch, "run", "b", *options, "--bootstrap", "5", "-o", "r") == 0
     rows = json.loads((benchmark / "r" / "robustness.json").read_text())["rows"]
     assert {row["perturbation"] for row in rows} >= {"none", "noise_peaks", "stated_energy"}
-    assert "| nearest_neighbour | dropped_peaks | 0.5 | 4 |" in capsys.readouterr().out
+    assert "| nearest_neighbour | dropped_peaks | 0.5 | 4 | 0 |" in capsys.readouterr().out
 
 
 def test_answer_absent_has_a_row_for_each_ranker(benchmark: Path, monkeypatch, capsys):
@@ -205,6 +205,49 @@ def test_answer_absent_has_a_row_for_each_ranker(benchmark: Path, monkeypatch, c
     assert rows[0]["auroc"] > rows[1]["auroc"] == 0.5
     assert rows[0]["calibration_error"] is None
     assert "| random | " in capsys.readouterr().out
+
+
+@pytest.fixture
+def short(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A benchmark whose first list is of one, and whose second lacks its target."""
+    (folder / "lists.json").write_text(json.dumps({"CCO": ["CCO"], "CCCO": ["COCC", "CC(C)O"]}))
+    assert run(monkeypatch, "build", "d.parquet", "-o", "b", "--candidates", "formula=lists.json") == 0
+    return folder
+
+
+def test_answer_absent_counts_lists_of_one_and_lists_without_the_answer(short: Path, monkeypatch, capsys):
+    options = ("--protocol", "answer-absent", "--ranker", "random", "--bootstrap", "5", "-o", "r")
+    assert run(monkeypatch, "run", "b", *options) == 0
+    shown = capsys.readouterr().out
+    said = json.loads((short / "r" / "answer-absent.json").read_text())
+    assert (said["rows"][0]["queries"], said["rows"][0]["left_out"]) == (0, 4)
+    assert said["counts"]["queries_with_one_candidate"] == said["counts"]["targets_missing_from_their_list"] == 2
+    assert said["counts"]["queries_left_out_for_short_lists"] == 0
+    assert "left out: the list lacks the answer, or the answer or all others have no score\n4 queries given\n" in shown
+    assert "2 queries with one candidate\n2 targets missing from their list\n" in shown
+    assert run(monkeypatch, "run", "b", *options, "--min-list-length", "2") == 0
+    assert "2 queries left out for short lists" in capsys.readouterr().out
+    said = json.loads((short / "r" / "answer-absent.json").read_text())
+    assert said["rows"][0]["left_out"] == 2
+    assert said["counts"]["queries_given"] == 4
+    assert said["counts"]["queries_left_out_for_short_lists"] == 2
+
+
+def test_robustness_counts_what_is_not_asked(short: Path, monkeypatch, capfd):
+    options = ("--protocol", "robustness", "--ranker", "random", "--bootstrap", "5", "-o", "r")
+    assert run(monkeypatch, "run", "b", *options, "--min-list-length", "2") == 0
+    shown = capfd.readouterr().out
+    for text in (
+        "4 queries given",
+        "2 queries left out for short lists",
+        "2 targets missing from their list",
+    ):
+        assert f"\n{text}\n" in shown
+    said = json.loads((short / "r" / "robustness.json").read_text())
+    assert said["rows"][0]["n_queries"] == 2
+    assert said["counts"]["queries_left_out_for_short_lists"] == 2
+    assert run(monkeypatch, "run", "b", *options, "--min-list-length", "9") == 1
+    assert "4 given, of which none has a list of at least 9" in " ".join(capfd.readouterr().err.split())
 
 
 def test_few_shot_asks_the_model_its_blind_control_and_binned_peaks(benchmark: Path, monkeypatch, capsys):
@@ -231,6 +274,9 @@ def test_library_search_takes_the_training_fold_for_references(benchmark: Path, 
     # Instruments differ, adducts do not: the other spectrum of the molecule is found.
     assert rows[0]["hit_rate@1"]["mean"] == 1.0
     assert rows[0]["n_queries"] == 2.0
+    assert rows[0]["counts"]["queries_given"] == 2.0
+    shown = capsys.readouterr().out
+    assert "\nprecursor_mz: 2 queries given, 0 spectra without a replicate; without own reference, " in shown
     assert run(monkeypatch, "run", "b", "--protocol", "library-search", "--ranker", "precursor_mz", "-o", "r") == 0
 
 
@@ -268,7 +314,14 @@ def test_global_retrieval_ranks_among_the_whole_library(benchmark: Path, monkeyp
     assert report["metrics"]["hit_rate@1"]["spectrum"] == 0.5
     assert report["controls"]["spectrum_blind"]["hit_rate@1"]["spectrum"] == 0
     assert report["list_length"] == 3
-    assert "2 targets are not in the library: counted as misses." in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "2 targets are not in the library: counted as misses." in shown
+    assert "0 queries cannot be worked with: counted as misses." in shown
+    rows = [line.split("\t") for line in (benchmark / "r" / "report.ranks.tsv").read_text().splitlines()]
+    found = [dict(zip(rows[0], row, strict=True)) for row in rows[1:]]
+    ethanol, pentanol = (Structure.from_smiles(text).inchikey_first_block for text in ("CCO", "CCCCO"))
+    assert [row["best"] for row in found[:2]] == [ethanol, ethanol]
+    assert {row["best"] for row in found} <= {ethanol, pentanol}
 
 
 def test_the_ladder_lays_reports_side_by_side(benchmark: Path, monkeypatch, capsys):
@@ -287,7 +340,7 @@ def test_the_ladder_lays_reports_side_by_side(benchmark: Path, monkeypatch, caps
         (("-o", "r"), 2, "nobody is asked: give --ranker NAME, --model MODEL or --scores TABLE"),
         (("--ranker", "nearest_neighbour", "-o", "r"), 1, "learns from a training fold"),
         (("--protocol", "mass", "--ranker", "random", "-o", "r"), 2, "expected one of formula, measured, 256-way"),
-        (("--protocol", "global", "--ranker", "random", "-o", "r"), 2, "needs --model MODEL and --library DIR"),
+        (("--protocol", "global", "-o", "r"), 2, "needs --model MODEL and --library DIR"),
         (("--fold", "dev", "--ranker", "random", "-o", "r"), 1, "asks no spectrum of fold 'dev'"),
     ],
 )
@@ -296,6 +349,44 @@ def test_wrong_usage_is_answered_on_one_line(benchmark: Path, monkeypatch, capfd
     error = " ".join(capfd.readouterr().err.replace("│", " ").split())
     assert message in error
     assert "Traceback" not in error
+
+
+LISTS = "--model, --ranker, --scores, --prior, --min-list-length"
+
+
+@pytest.mark.parametrize(
+    ("protocol", "option", "value", "taken"),
+    [
+        ("robustness", "--scores", "tool.tsv", "--model, --ranker, --prior, --min-list-length"),
+        ("few-shot", "--scores", "tool.tsv", "--model"),
+        ("few-shot", "--ranker", "random", "--model"),
+        ("few-shot", "--prior", "0", "--model"),
+        ("few-shot", "--min-list-length", "2", "--model"),
+        ("library-search", "--scores", "tool.tsv", "--model, --ranker"),
+        ("library-search", "--prior", "0.5", "--model, --ranker"),
+        ("library-search", "--min-list-length", "1", "--model, --ranker"),
+        ("global", "--scores", "tool.tsv", "--model, --library, --prior"),
+        ("global", "--ranker", "random", "--model, --library, --prior"),
+        ("global", "--min-list-length", "2", "--model, --library, --prior"),
+        ("answer-absent", "--library", "l", LISTS),
+        ("256-way", "--library", "l", LISTS),
+        ("formula", "--library", "l", LISTS),
+    ],
+)
+def test_an_option_that_would_be_ignored_is_refused(
+    benchmark: Path, monkeypatch, capfd, protocol: str, option: str, value: str, taken: str
+):
+    (benchmark / "tool.tsv").write_text("query\tsmiles\tscore\nCCO-0\tCCO\t2\n")
+    assert run(monkeypatch, "run", "b", "--protocol", protocol, "--model", "any", option, value, "-o", "r") == 2
+    error = " ".join(capfd.readouterr().err.replace("│", " ").split())
+    reason = " (a table has no answer to spoiled spectra)" if protocol == "robustness" else ""
+    assert error.endswith(f"--protocol {protocol} takes no {option}{reason}; it takes {taken}")
+    assert not (benchmark / "r").exists()
+
+
+def test_options_at_their_defaults_are_no_options(benchmark: Path, monkeypatch):
+    options = ("--prior", "1", "--min-list-length", "0", "--ranker", "precursor_mz", "-o", "r")
+    assert run(monkeypatch, "run", "b", "--protocol", "library-search", *options) == 0
 
 
 @pytest.mark.parametrize("text", ["report.json", "=x", "x="])

@@ -12,8 +12,9 @@ from diptych.data.dataset import read_dataset
 from diptych.errors import DatasetError, EvaluationError
 from diptych.evaluation import Evaluation
 from diptych.evaluation.benchmark_build import BenchmarkSettings, build_benchmark, build_massspecgym
-from diptych.evaluation.benchmark_folder import Benchmark
+from diptych.evaluation.benchmark_folder import Benchmark, freeze
 from diptych.evaluation.benchmark_run import RunSettings, run_benchmark, save_run, summary
+from diptych.evaluation.known import KnownSpectra
 from diptych.evaluation.lists import Questions
 from diptych.evaluation.results import QueryResults
 from diptych.evaluation.results_scores import CandidateScores
@@ -141,6 +142,24 @@ def test_a_dataset_without_the_folds_is_refused(dataset: Path, tmp_path: Path):
         build_benchmark(dataset, tmp_path / "b", fold_column="random")
 
 
+def test_two_spectra_of_one_identifier_are_not_frozen(dataset: Path, tmp_path: Path):
+    table = pq.read_table(dataset)
+    for names in (["s0", "s1", "s0", "s3", "s4"], ["s0", "s1", "s2", "s3", "s0"], ["s0", "s1", "s2", "s3", "s1"]):
+        pq.write_table(table.set_column(0, "identifier", pa.array(names)), dataset)
+        with pytest.raises(
+            EvaluationError, match=r"b: cannot be frozen: 1 identifiers of the 5 spectra .* 's[01]' 2 times; expected"
+        ):
+            build_benchmark(dataset, tmp_path / "b")
+    assert not (tmp_path / "b").exists()
+
+
+def test_queries_of_one_identifier_are_refused_whatever_the_folds_say(dataset: Path, tmp_path: Path):
+    made = build_benchmark(dataset, tmp_path / "a")
+    twice = KnownSpectra(spectra=made.known.spectra * 2)
+    with pytest.raises(EvaluationError, match=r"2 identifiers of the 4 spectra stand more than once, 's0' 2 times"):
+        freeze(tmp_path / "b", known=twice, folds=made.folds, questions={}, description={})
+
+
 MASSSPECGYM = (
     "identifier\tmzs\tintensities\tsmiles\tfold\tprecursor_mz\tadduct\n"
     "m1\t20.0,30.0\t1,2\tOCC\ttest\t47.0491\t[M+H]+\n"
@@ -204,6 +223,26 @@ def test_short_lists_are_left_out_on_request_and_counted(dataset: Path, tmp_path
     (evaluation,) = run_benchmark([RandomRanker()], questions, settings=settings)
     assert evaluation.queries == ("s2",)
     assert evaluation.provenance["counts"]["queries_left_out_for_short_lists"] == 1
+    assert evaluation.provenance["min_list_length"] == 3
+
+
+def test_where_all_lists_are_too_short_it_is_said_of_how_many_queries(dataset: Path, tmp_path: Path):
+    questions = build_benchmark(dataset, tmp_path / "b").questions("formula")
+    with pytest.raises(EvaluationError, match="no query to evaluate: 2 given, of which none has a list of at least 99"):
+        run_benchmark([RandomRanker()], questions, settings=RunSettings(min_list_length=99))
+
+
+def test_what_was_counted_when_lists_were_frozen_is_in_the_report_of_a_run(
+    dataset: Path, structures: Path, tmp_path: Path
+):
+    benchmark = build_benchmark(dataset, tmp_path / "b", structures=structures)
+    (evaluation,) = run_benchmark([RandomRanker()], benchmark.questions("formula"), settings=RunSettings(n_bootstrap=0))
+    # The table spells isopropanol in another way than the dataset.
+    assert evaluation.provenance["counts"]["duplicate_candidates_removed"] == 1
+    assert evaluation.provenance["counts"]["candidate_lists"] == 2
+    frozen = evaluation.provenance["frozen"]
+    assert (frozen["structures_without_mass"], frozen["mean_length"]) == (1, 2.5)
+    assert "format_version" not in frozen
 
 
 def test_rankers_must_be_some_and_of_distinct_names():

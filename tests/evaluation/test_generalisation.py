@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -92,3 +93,12 @@ def test_a_ladder_needs_rungs_and_a_known_metric():
         ladder_lines({})
     with pytest.raises(EvaluationError, match=r"no metric 'best'; expected one of hit_rate@1"):
         ladder_lines({"random": rung([1])}, metric="best")
+
+
+def test_a_rung_that_lacks_the_metric_is_named():
+    rungs = {"random": replace(rung([1, 2]), ks=(1, 100)), "scaffold": rung([1, 2])}
+    with pytest.raises(
+        EvaluationError,
+        match=r"split 'scaffold': no metric 'hit_rate@100'; expected one of hit_rate@1, hit_rate@5, hit_rate@20, mrr",
+    ):
+        ladder_lines(rungs, metric="hit_rate@100")

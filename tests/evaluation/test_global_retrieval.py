@@ -19,18 +19,45 @@ def test_ranks_worked_out_by_hand_whatever_the_size_of_the_chunks(cells: int, mo
     np.testing.assert_array_equal(found.ranks, [2, 2, 3, np.inf, np.inf])
     np.testing.assert_allclose(found.target_scores, [0.6, 1.0, 0.8, np.nan, np.nan], atol=1e-3)
     np.testing.assert_allclose(found.best_scores, [1.0, 1.0, 1.0, np.nan, 1.0])
-    assert found.best == ("A", "C", "C", "", "A")
+    # Where the target ties, the other stood first.
+    assert found.best == ("A", "D", "C", "", "A")
 
 
 def test_the_list_of_each_query_is_the_library():
     answers = global_answers("model", QUERIES, LIBRARY, target_rows=TARGETS)
     evaluation = global_evaluation(
-        answers, queries=list("abcde"), targets=list("BCBAX"), n_library=4, controls=[answers], n_bootstrap=10
+        answers,
+        queries=list("abcde"),
+        targets=list("BCBAX"),
+        target_rows=TARGETS,
+        n_library=4,
+        controls=[answers],
+        n_bootstrap=10,
     )
     assert evaluation.list_lengths.tolist() == [4] * 5
     assert evaluation.metrics["hit_rate@5"].spectrum == pytest.approx(3 / 5)
-    assert evaluation.provenance["counts"] == {"targets_missing_from_their_list": 2}
+    assert evaluation.provenance["counts"] == {"targets_missing_from_their_list": 1, "queries_without_any_score": 1}
     assert answers.best == ("",) * 5
+
+
+def test_a_target_above_all_others_is_named_as_the_first():
+    found = global_answers("model", QUERIES[:1], LIBRARY, target_rows=np.array([0]), first_blocks=list("ABCD"))
+    assert (found.ranks[0], found.best, found.best_scores[0]) == (1, ("A",), 1.0)
+
+
+def test_only_rows_that_stood_first_are_named_in_ascending_order():
+    class Names:
+        def __init__(self) -> None:
+            self.asked: list[int] = []
+
+        def __getitem__(self, row: int) -> str:
+            self.asked.append(row)
+            return "ABCD"[row]
+
+    names = Names()
+    found = global_answers("m", QUERIES[[1, 0, 2, 4]], LIBRARY, target_rows=TARGETS[[2, 0, 2, 4]], first_blocks=names)
+    assert found.best == ("C", "A", "C", "A")
+    assert names.asked == [0, 2]
 
 
 def test_targets_and_vectors_must_fit():

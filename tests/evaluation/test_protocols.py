@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -6,9 +8,11 @@ from diptych.evaluation.protocols import (
     binned_vectors,
     few_shot_table,
     library_search_table,
+    search_count_lines,
     search_scorers,
     table_lines,
 )
+from diptych.evaluation.repeated_search import query_splits
 from diptych.evaluation.searchable_spectra import SearchableSpectra
 from diptych.spectra.spectrum import Spectrum
 
@@ -33,6 +37,38 @@ def test_library_search_has_a_row_per_scorer_and_form():
     lines = table_lines(rows)
     assert lines[0] == "| scorer | form | n queries | hit rate@1 | hit rate@5 | hit rate@10 |"
     assert "| precursor_mz | open | 2 | 0.0 ± 0.0 |" in lines[2]
+
+
+def test_what_library_search_leaves_out_is_counted_as_means_of_the_splits():
+    # A's three spectra are of two precursors: the first, whenever it is the query, has no own reference in the window.
+    spectra = [replace(SPECTRA[0], precursor_mz=300.0), *SPECTRA[1:3], SPECTRA[3]]
+    searchable = SearchableSpectra(spectra=spectra, molecules=["A"] * 3 + ["B"], origins=[""] * 4)
+    rows = library_search_table(search_scorers(["binned_cosine", "precursor_mz"]), searchable, n_splits=10, seed=1)
+    queries = [int(split[0]) for split in query_splits(searchable, n_splits=10, seed=1)]
+    missed = queries.count(0) / 10
+    assert 0 < missed < 1
+    by_form = {row["form"]: row["counts"] for row in rows[:4]}
+    assert by_form["10 ppm"] == {
+        "spectra_without_replicate": 1,
+        "queries_given": 1.0,
+        "without_own_reference": 0.0,
+        "without_competitor": missed,
+        "misses": missed,
+    }
+    assert by_form["10 ppm, with a competitor, other origin"]["without_own_reference"] == 1.0
+    first, second = search_count_lines(rows)
+    assert first == (
+        "binned_cosine: 1 queries given, 1 spectra without a replicate; without own reference, without competitor, "
+        f"misses: open 0, 0, 0; 10 ppm 0, {missed}, {missed}; 10 ppm, with a competitor 0, {missed}, 0; "
+        f"10 ppm, with a competitor, other origin 1, {missed}, 0"
+    )
+    assert second.startswith("precursor_mz: 1 queries given")
+
+
+@pytest.mark.parametrize("name", ["n_queries", "n_without_peaks", "queries", "left_out"])
+def test_counts_of_one_and_of_none_are_no_percentages(name: str):
+    rows = [{name: count, "auroc": rate} for count, rate in ((0.0, 0.0), (1.0, 1.0), (0.5, 0.5), (1200.0, None))]
+    assert table_lines(rows)[2:] == ["| 0 | 0.0 |", "| 1 | 100.0 |", "| 0.5 | 50.0 |", "| 1200 |  |"]
 
 
 def test_an_unknown_scorer_is_refused():

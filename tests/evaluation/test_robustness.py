@@ -43,8 +43,21 @@ def test_the_hit_rate_falls_with_the_peaks():
     # Of 4 peaks 3 are left, then 2, where all candidates tie.
     assert found == [("none", 0, 2, 1), ("dropped_peaks", 0.25, 2, 1), ("dropped_peaks", 0.5, 2, 0)]
     lines = robustness_lines(rows)
-    assert lines[2].startswith("| counter | none | 0 | 2 | 100.0 |")
-    assert lines[4].startswith("| counter | dropped_peaks | 0.5 | 2 | 0.0 |")
+    assert lines[2].startswith("| counter | none | 0 | 2 | 0 | 100.0 |")
+    assert lines[4].startswith("| counter | dropped_peaks | 0.5 | 2 | 0 | 0.0 |")
+
+
+def test_spectra_left_without_a_peak_are_missed_and_counted():
+    perturbations = [Perturbation(name="cropped_range", strength=strength) for strength in (0.5, 0.6)]
+    queries = [query("a", "A"), query("b", "B", n_peaks=6), query("c", "B", n_peaks=0)]
+    rows = robustness(Counter(), queries, perturbations=perturbations, n_bootstrap=0)
+    # The precursor is 90: below 45 there is no peak, below 54 are all of the first, and four of the second.
+    assert [(row.n_queries, row.n_without_peaks) for row in rows] == [(3, 1), (3, 1), (3, 2)]
+    assert rows[2].metrics["hit_rate@1"].spectrum == 0
+    assert rows[2].to_dict()["n_without_peaks"] == 2
+    lines = robustness_lines(rows)
+    assert lines[0].startswith("| ranker | perturbation | strength | queries | without peaks | @1 |")
+    assert lines[4].startswith("| counter | cropped_range | 0.6 | 3 | 2 | 0.0 |")
 
 
 def test_unknown_intervals_are_none_in_the_report():

@@ -4,7 +4,7 @@ import numpy as np
 
 from diptych.evaluation import evaluate
 from diptych.ranking import CandidateList, Query, Ranker, ShuffledSpectraRanker
-from diptych.retrieval.rankers import BlindRanker, EmbeddingRanker, target_rows, usable_vectors
+from diptych.retrieval.rankers import BlindRanker, EmbeddingRanker, FirstBlocks, target_rows, usable_vectors
 from diptych.spectra.spectrum import Spectrum
 
 
@@ -114,6 +114,11 @@ class ByMass:
 def test_structures_are_found_in_a_library_by_mass_and_first_block():
     wanted = [Molecule("C", 20.0), Molecule("A", 10.0), Molecule("D", 20.0), None, Molecule("C", 20.0)]
     assert target_rows(ByMass(), wanted).tolist() == [2, 0, -1, -1, 2]
+
+
+def test_the_first_block_of_a_row_is_looked_up():
+    blocks = FirstBlocks(ByMass())
+    assert [blocks[row] for row in (0, 2)] == ["A", "C"]
 
 
 def test_spectra_that_cannot_be_worked_with_have_no_vector():

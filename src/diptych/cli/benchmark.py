@@ -160,8 +160,6 @@ def ladder_command(
 def _run(benchmark: Benchmark, asked: Asked, protocol: str, output: Path) -> list[str]:
     from diptych.cli import benchmark_protocols
 
-    if protocol in benchmark.lists or protocol == "256-way":
-        return benchmark_protocols.run_lists(benchmark, asked, protocol, output)
     runners = {
         "global": benchmark_protocols.run_global,
         "few-shot": benchmark_protocols.run_few_shot,
@@ -169,9 +167,12 @@ def _run(benchmark: Benchmark, asked: Asked, protocol: str, output: Path) -> lis
         "robustness": benchmark_protocols.run_robustness,
         "answer-absent": benchmark_protocols.run_answer_absent,
     }
-    if protocol not in runners:
-        known = ", ".join([*benchmark.lists, "256-way", *runners])
-        raise typer.BadParameter(f"--protocol {protocol}: expected one of {known} with this benchmark")
+    known = [*benchmark.lists, "256-way", *runners]
+    if protocol not in known:
+        raise typer.BadParameter(f"--protocol {protocol}: expected one of {', '.join(known)} with this benchmark")
+    asked.require_taken(protocol)
+    if protocol in benchmark.lists or protocol == "256-way":
+        return benchmark_protocols.run_lists(benchmark, asked, protocol, output)
     return runners[protocol](benchmark, asked, output)
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from diptych.evaluation.benchmark_folder import Benchmark
     from diptych.evaluation.evaluation import Evaluation
     from diptych.evaluation.lists import Questions
+    from diptych.ranking.query import Query
     from diptych.spectra.spectrum import Spectrum
 
 _N_OTHERS = 255
@@ -40,7 +41,7 @@ def run_global(benchmark: Benchmark, asked: Asked, output: Path) -> list[str]:
     from diptych.evaluation.benchmark_run import save_run, summary_lines
     from diptych.evaluation.global_retrieval import global_answers, global_evaluation
     from diptych.retrieval import StructureLibrary
-    from diptych.retrieval.rankers import target_rows, usable_vectors
+    from diptych.retrieval.rankers import FirstBlocks, target_rows, usable_vectors
 
     model = asked.embedding
     if model is None or asked.library is None:
@@ -51,7 +52,11 @@ def run_global(benchmark: Benchmark, asked: Asked, output: Path) -> list[str]:
     rows = target_rows(library, [item.structure for item in known])
     answers = [
         global_answers(
-            name, usable_vectors(model, spectra, blind=blind, prior=asked.prior), library.embeddings, target_rows=rows
+            name,
+            usable_vectors(model, spectra, blind=blind, prior=asked.prior),
+            library.embeddings,
+            target_rows=rows,
+            first_blocks=FirstBlocks(library),
         )
         for name, blind in ((model.name, False), ("spectrum_blind", True))
     ]
@@ -59,6 +64,7 @@ def run_global(benchmark: Benchmark, asked: Asked, output: Path) -> list[str]:
         answers[0],
         queries=[spectrum.identifier for spectrum in spectra],
         targets=[item.target for item in known],
+        target_rows=rows,
         n_library=len(library),
         controls=answers[1:],
         n_bootstrap=asked.n_bootstrap,
@@ -72,8 +78,12 @@ def run_global(benchmark: Benchmark, asked: Asked, output: Path) -> list[str]:
         },
     )
     save_run([evaluation], output)
-    absent = f"{int((rows < 0).sum()):,} targets are not in the library: counted as misses."
-    return [*summary_lines([evaluation, evaluation.control("spectrum_blind")]), absent, f"Written: {output}"]
+    counts = evaluation.provenance["counts"]
+    odd = [
+        f"{counts['targets_missing_from_their_list']:,} targets are not in the library: counted as misses.",
+        f"{counts['queries_without_any_score']:,} queries cannot be worked with: counted as misses.",
+    ]
+    return [*summary_lines([evaluation, evaluation.control("spectrum_blind")]), *odd, f"Written: {output}"]
 
 
 def run_few_shot(benchmark: Benchmark, asked: Asked, output: Path) -> list[str]:
@@ -96,7 +106,7 @@ def run_few_shot(benchmark: Benchmark, asked: Asked, output: Path) -> list[str]:
 
 def run_library_search(benchmark: Benchmark, asked: Asked, output: Path) -> list[str]:
     """Return the table of library search: the spectra of the fold among themselves and those of the training fold."""
-    from diptych.evaluation.protocols import library_search_table, search_scorers
+    from diptych.evaluation.protocols import library_search_table, search_count_lines, search_scorers
     from diptych.evaluation.searchable_spectra import SearchableSpectra
 
     known = benchmark.asked(asked.fold).spectra
@@ -114,29 +124,28 @@ def run_library_search(benchmark: Benchmark, asked: Asked, output: Path) -> list
         model = RememberedVectors(asked.embedding)
         scorers = [EmbeddingScorer(model), with_match_evidence(model), EmbeddingScorer(model, blind=True), *scorers]
     rows = library_search_table(scorers, searchable, rows=np.arange(len(known)), seed=asked.seed)
-    return _write_table(rows, benchmark, "library-search", output)
+    return _write_table(rows, benchmark, "library-search", output, said=search_count_lines(rows))
 
 
 def run_robustness(benchmark: Benchmark, asked: Asked, output: Path) -> list[str]:
     """Return the table of robustness, with the first lists of the benchmark."""
     from diptych.evaluation.robustness import energy_robustness, robustness, robustness_lines
 
-    questions = _questions(benchmark, asked, next(iter(benchmark.lists)))
-    queries = [q for q in questions.queries if q.candidates.n_candidates >= asked.min_list_length]
+    queries, counts = _first_lists(benchmark, asked)
     how: dict[str, Any] = {"n_bootstrap": asked.n_bootstrap, "seed": asked.seed}
     rows = []
     for ranker in asked.rankers(benchmark):
         rows += robustness(ranker, queries, **how) + energy_robustness(ranker, queries, **how)
-    _write({"rows": [row.to_dict() for row in rows]}, benchmark, "robustness", output)
-    return [*robustness_lines(rows), f"Written: {output}"]
+    content = {"rows": [row.to_dict() for row in rows], "counts": counts}
+    _write(content, benchmark, "robustness", output)
+    return [*robustness_lines(rows), *_count_lines(counts), f"Written: {output}"]
 
 
 def run_answer_absent(benchmark: Benchmark, asked: Asked, output: Path) -> list[str]:
     """Return the table of what scores say when the answer is taken out of the first lists of the benchmark."""
     from diptych.evaluation.confidence_table import AskedLists, answer_absent_table
 
-    questions = _questions(benchmark, asked, next(iter(benchmark.lists)))
-    queries = [q for q in questions.queries if q.candidates.n_candidates >= max(2, asked.min_list_length)]
+    queries, counts = _first_lists(benchmark, asked)
     lists = AskedLists(
         molecules=[query.target for query in queries],
         positions=[query.candidates.positions.get(query.target) for query in queries],
@@ -145,7 +154,25 @@ def run_answer_absent(benchmark: Benchmark, asked: Asked, output: Path) -> list[
     rows = answer_absent_table(
         scores, lists, temperatures=asked.temperatures, n_bootstrap=asked.n_bootstrap, seed=asked.seed
     )
-    return _write_table(rows, benchmark, "answer-absent", output)
+    told = "left out: the list lacks the answer, or the answer or all others have no score"
+    said = [told] if any(row["left_out"] for row in rows) else []
+    return _write_table(rows, benchmark, "answer-absent", output, counts=counts, said=said)
+
+
+def _first_lists(benchmark: Benchmark, asked: Asked) -> tuple[list[Query], dict[str, int]]:
+    """Return the queries with the first lists of the benchmark that are long enough, and what is odd about them."""
+    from diptych.evaluation.evaluation import long_enough, query_counts
+
+    questions = benchmark.questions(next(iter(benchmark.lists)), fold=asked.fold)
+    queries = long_enough(questions.queries, asked.min_list_length)
+    counts = {
+        "queries_given": len(questions.queries),
+        "spectra_without_list": questions.provenance["spectra_without_list"],
+        "queries_left_out_for_short_lists": len(questions.queries) - len(queries),
+        **query_counts(queries),
+        **questions.provenance["counts"],
+    }
+    return queries, counts
 
 
 def _questions(benchmark: Benchmark, asked: Asked, protocol: str) -> Questions:
@@ -166,13 +193,18 @@ def _odd(evaluations: Sequence[Evaluation]) -> list[str]:
     for i, evaluation in enumerate(evaluations):
         said = dict(evaluation.provenance)
         counts = {**said, **said["counts"]} if i == 0 else said
-        wanted = [name for name, value in counts.items() if isinstance(value, int) and value and name in _COUNTED]
-        lines += [f"{evaluation.model}: {counts[name]:,} {name.replace('_', ' ')}" for name in wanted]
+        lines += [f"{evaluation.model}: {line}" for line in _count_lines(counts)]
     return lines
+
+
+def _count_lines(counts: Mapping[str, Any]) -> list[str]:
+    wanted = [name for name, value in counts.items() if isinstance(value, int) and value and name in _COUNTED]
+    return [f"{counts[name]:,} {name.replace('_', ' ')}" for name in wanted]
 
 
 _COUNTED = frozenset(
     {
+        "queries_given",
         "spectra_without_list",
         "queries_without_candidates",
         "queries_with_one_candidate",
@@ -192,11 +224,20 @@ _COUNTED = frozenset(
 )
 
 
-def _write_table(rows: Sequence[Mapping[str, Any]], benchmark: Benchmark, protocol: str, output: Path) -> list[str]:
+def _write_table(
+    rows: Sequence[Mapping[str, Any]],
+    benchmark: Benchmark,
+    protocol: str,
+    output: Path,
+    *,
+    counts: Mapping[str, int] | None = None,
+    said: Sequence[str] = (),
+) -> list[str]:
+    """Write rows and counts; return the rows as a table, then what is said of them and the counts that are not 0."""
     from diptych.evaluation.protocols import table_lines
 
-    _write({"rows": list(rows)}, benchmark, protocol, output)
-    return [*table_lines(rows), f"Written: {output}"]
+    _write({"rows": list(rows)} | ({"counts": counts} if counts else {}), benchmark, protocol, output)
+    return [*table_lines(rows), *said, *_count_lines(counts or {}), f"Written: {output}"]
 
 
 def _write(content: Mapping[str, Any], benchmark: Benchmark, protocol: str, output: Path) -> None:

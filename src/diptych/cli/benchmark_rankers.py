@@ -21,6 +21,16 @@ if TYPE_CHECKING:
 
 _MOST_OTHERS = 20_000
 _SHUFFLED = "shuffled_spectra"
+# What a protocol takes beside --model and what every protocol takes; the others would be ignored.
+_LISTS_TAKE = ("--ranker", "--scores", "--prior", "--min-list-length")
+_TAKES = {
+    "global": ("--library", "--prior"),
+    "few-shot": (),
+    "library-search": ("--ranker",),
+    "robustness": ("--ranker", "--prior", "--min-list-length"),
+    "answer-absent": _LISTS_TAKE,
+}
+_REASONS = {("robustness", "--scores"): " (a table has no answer to spoiled spectra)"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +48,29 @@ class Asked:
     n_bootstrap: int = 2000
     seed: int = 0
     prior: float = 1.0
+
+    def require_taken(self, protocol: str) -> None:
+        """Refuse what a protocol, or the kind of lists so called, would ignore.
+
+        Raises
+        ------
+        typer.BadParameter
+            Names the first such option, and what the protocol takes.
+        """
+        given = {
+            "--ranker": bool(self.names),
+            "--scores": bool(self.scores),
+            "--library": self.library is not None,
+            "--prior": self.prior != 1.0,
+            "--min-list-length": self.min_list_length > 0,
+        }
+        taken = _TAKES.get(protocol, _LISTS_TAKE)
+        for option, is_given in given.items():
+            if is_given and option not in taken:
+                raise typer.BadParameter(
+                    f"--protocol {protocol} takes no {option}{_REASONS.get((protocol, option), '')}; it takes "
+                    f"{', '.join(('--model', *taken))}"
+                )
 
     @property
     def settings(self) -> RunSettings:

@@ -31,11 +31,11 @@ from diptych.data.columns import rows_to_batch
 from diptych.data.dataset import read_dataset
 from diptych.data.tables import read_columns
 from diptych.errors import DatasetError, EvaluationError
+from diptych.evaluation.benchmark_lists import list_counts, list_file, list_rows, lists_of, read_lists, write_lists
 from diptych.evaluation.benchmark_readme import readme_of
 from diptych.evaluation.known import KnownSpectra
 from diptych.evaluation.lists import Questions
 from diptych.files import replacing_folder
-from diptych.molecules.structure import Structure
 from diptych.ranking.query import CandidateList, Query
 
 if TYPE_CHECKING:
@@ -44,7 +44,6 @@ if TYPE_CHECKING:
 FORMAT_VERSION = 1
 _DESCRIPTION, _QUERIES, _FOLDS, _README = "benchmark.json", "queries.parquet", "folds.tsv.xz", "README.md"
 _FOLD_COLUMNS = ("accession", "inchikey_first_block", "smiles", "formula", "adduct", "fold")
-_LIST_COLUMNS = ("key", "smiles", "inchikey", "formula", "exact_mass")
 
 
 class FoldRow(NamedTuple):
@@ -95,7 +94,7 @@ class Benchmark:
         description = _read_description(folder)
         try:
             known = KnownSpectra.from_annotated(read_dataset(folder / _QUERIES))
-            lists = {kind: _read_lists(folder / _list_file(kind)) for kind in description["lists"]}
+            lists = {kind: read_lists(folder / list_file(kind)) for kind in description["lists"]}
             folds = tuple(FoldRow(*row) for row in read_columns(folder / _FOLDS, _FOLD_COLUMNS))
         except (DatasetError, OSError, pa.ArrowException, KeyError, ValueError) as error:
             raise EvaluationError(f"{folder}: cannot be read as a benchmark: {error}") from error
@@ -160,8 +159,16 @@ class Benchmark:
                 "lists": kind,
                 "fold": fold,
                 "spectra_without_list": sum(item.target not in lists for item in known.spectra),
+                **self._counted(kind),
             },
         )
+
+    def _counted(self, kind: str) -> dict[str, Any]:
+        """Return what was counted when the lists of a kind were frozen, and can no longer be seen in them."""
+        whole = {name: n for name, n in self.description.items() if isinstance(n, int) and name != "format_version"}
+        frozen = {**whole, **self.description["lists"][kind]}
+        duplicates = "duplicate_candidates_removed"
+        return {"frozen": frozen, "counts": {duplicates: frozen[duplicates]} if duplicates in frozen else {}}
 
     def training(self, dataset: Dataset, *, fold: str = "train") -> list[AnnotatedSpectrum]:
         """Return the spectra of a dataset that are of the training fold.
@@ -206,10 +213,14 @@ def freeze(
 
     Raises
     ------
+    EvaluationError
+        Two spectra have one identifier.
     OutputError
         It cannot be written.
     """
-    lists = {kind: _lists_of(asked) for kind, asked in questions.items()}
+    _check_distinct(folder, [row.accession for row in folds])
+    _check_distinct(folder, [item.spectrum.identifier for item in known.spectra])
+    lists = {kind: lists_of(asked) for kind, asked in questions.items()}
     said = {
         "format_version": FORMAT_VERSION,
         "digest": _digest(known, lists, folds),
@@ -219,20 +230,26 @@ def freeze(
         "query_molecules": len({item.target for item in known.spectra}),
         "spectra_without_structure": known.n_without_structure,
         "spectra_not_ms2": known.n_not_ms2,
-        "lists": {kind: _counts(asked) for kind, asked in questions.items()},
+        "lists": {kind: list_counts(asked) for kind, asked in questions.items()},
     }
     with replacing_folder(folder) as temporary:
         _write_queries(known, temporary / _QUERIES)
         for kind, by_key in lists.items():
-            pq.write_table(_list_table(by_key), temporary / _list_file(kind), compression="zstd")
+            write_lists(by_key, temporary / list_file(kind))
         (temporary / _FOLDS).write_bytes(lzma.compress(_fold_text(folds).encode()))
         (temporary / _DESCRIPTION).write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
         (temporary / _README).write_text(readme_of(folder.name, said), encoding="utf-8")
     return Benchmark.load(folder)
 
 
-def _list_file(kind: str) -> str:
-    return f"lists_{kind}.parquet"
+def _check_distinct(folder: Path, identifiers: Sequence[str]) -> None:
+    repeated = {name: n for name, n in Counter(identifiers).items() if n > 1}
+    if repeated:
+        name, n = next(iter(repeated.items()))
+        raise EvaluationError(
+            f"{folder}: cannot be frozen: {len(repeated)} identifiers of the {len(identifiers)} spectra stand more "
+            f"than once, {name!r} {n} times; expected distinct ones, as queries and folds are told apart by them"
+        )
 
 
 def _read_description(folder: Path) -> dict[str, Any]:
@@ -250,28 +267,6 @@ def _read_description(folder: Path) -> dict[str, Any]:
     return description
 
 
-def _counts(questions: Questions) -> dict[str, Any]:
-    by_target = {query.target: query.candidates for query in questions.queries}
-    lengths = sorted(candidates.n_candidates for candidates in by_target.values())
-    return {
-        **questions.provenance,
-        "lists": len(by_target),
-        "mean_length": sum(lengths) / max(len(lengths), 1),
-        "median_length": lengths[len(lengths) // 2] if lengths else 0,
-        "queries_without_candidates": sum(query.candidates.n_candidates == 0 for query in questions.queries),
-        "queries_with_one_candidate": sum(query.candidates.n_candidates == 1 for query in questions.queries),
-        "targets_missing_from_their_list": sum(
-            query.target not in query.candidates.positions for query in questions.queries
-        ),
-        "duplicate_candidates_removed": sum(candidates.n_duplicates for candidates in by_target.values()),
-        "unparsed_candidates": sum(len(candidates.unparsed) for candidates in by_target.values()),
-    }
-
-
-def _lists_of(questions: Questions) -> dict[str, CandidateList]:
-    return {query.target: query.candidates for query in questions.queries if query.candidates.n_candidates}
-
-
 def _write_queries(known: KnownSpectra, path: Path) -> None:
     examples = [
         AnnotatedSpectrum(
@@ -281,39 +276,6 @@ def _write_queries(known: KnownSpectra, path: Path) -> None:
         if item.structure is not None
     ]
     pq.write_table(pa.Table.from_batches([rows_to_batch(examples)]), path, compression="zstd")
-
-
-def _list_table(lists: Mapping[str, CandidateList]) -> pa.Table:
-    rows = [row for key, candidates in lists.items() for row in _list_rows(key, candidates)]
-    kinds = (pa.string(), pa.string(), pa.string(), pa.string(), pa.float64())
-    columns = list(zip(*rows, strict=True)) or [()] * len(kinds)
-    return pa.table(
-        {name: pa.array(values, kind) for name, values, kind in zip(_LIST_COLUMNS, columns, kinds, strict=True)}
-    )
-
-
-def _list_rows(key: str, candidates: CandidateList) -> list[tuple[str, str, str, str, float]]:
-    """Return the structures, then what could not be parsed: SMILES without an InChIKey."""
-    return [
-        *((key, s.smiles, s.inchikey, s.formula, s.exact_mass) for s in candidates.structures),
-        *((key, text, "", "", 0.0) for text in candidates.unparsed),
-    ]
-
-
-def _read_lists(path: Path) -> dict[str, CandidateList]:
-    columns = pq.read_table(path, columns=list(_LIST_COLUMNS)).to_pydict()
-    structures: dict[str, list[Structure]] = {}
-    unparsed: dict[str, list[str]] = {}
-    for key, smiles, inchikey, formula, mass in zip(*(columns[name] for name in _LIST_COLUMNS), strict=True):
-        structures.setdefault(key, [])
-        if inchikey:
-            structures[key].append(Structure(smiles=smiles, inchikey=inchikey, formula=formula, exact_mass=mass))
-        else:
-            unparsed.setdefault(key, []).append(smiles)
-    return {
-        key: CandidateList(structures=tuple(listed), unparsed=tuple(unparsed.get(key, ())))
-        for key, listed in structures.items()
-    }
 
 
 def _fold_text(folds: Sequence[FoldRow]) -> str:
@@ -331,7 +293,7 @@ def _digest(known: KnownSpectra, lists: Mapping[str, Mapping[str, CandidateList]
         digest.update(item.spectrum.mz.tobytes() + item.spectrum.intensity.tobytes())
     for kind in sorted(lists):
         for key in sorted(lists[kind]):
-            rows = (row[:3] for row in _list_rows(key, lists[kind][key]))
+            rows = (row[:3] for row in list_rows(key, lists[kind][key]))
             digest.update(f"{kind}\n{chr(10).join(map(repr, rows))}\n".encode())
     digest.update(_fold_text(folds).encode())
     return digest.hexdigest()

@@ -6,7 +6,7 @@ import json
 import re
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diptych.errors import EvaluationError
-from diptych.evaluation.evaluation import Evaluation, MetricValue, evaluate
+from diptych.evaluation.evaluation import Evaluation, MetricValue, evaluate, long_enough
 from diptych.evaluation.results import QueryResults
 from diptych.evaluation.results_metadata import spectrum_columns
 from diptych.evaluation.results_scores import CandidateScores
@@ -51,7 +51,7 @@ class RunSettings:
 
 @dataclass(frozen=True)
 class _Answered:
-    """Scores that a ranker has given already, so that none is asked twice."""
+    """Scores that a ranker has given already to the queries that are evaluated, so that none is asked twice."""
 
     name: str
     scores: Sequence[NDArray[np.floating]]
@@ -89,23 +89,23 @@ def run_benchmark(
     names = [ranker.name for ranker in rankers]
     if not names or len(set(names)) < len(names):
         raise EvaluationError(f"rankers {', '.join(names) or 'none'}; expected some, with distinct names")
-    kept = [query for query in questions.queries if query.candidates.n_candidates >= chosen.min_list_length]
+    kept = long_enough(questions.queries, chosen.min_list_length)
     answered, said = [], []
     for ranker in rankers:
         started = time.perf_counter()
         answered.append(_Answered(ranker.name, ranker.score(kept)))
         said.append({"seconds": round(time.perf_counter() - started, 2), **_table_counts(ranker, kept)})
-    how: dict[str, Any] = {"n_bootstrap": chosen.n_bootstrap, "seed": chosen.seed}
+    how: dict[str, Any] = asdict(chosen)
     evaluations = []
     for i, ranker in enumerate(answered):
         evaluation = evaluate(
             ranker,
-            kept,
+            questions.queries,
             controls=answered[1:] if i == 0 else (),
             provenance={**questions.provenance, **(provenance or {}), **said[i]},
             **how,
         )
-        evaluations.append(_with_scores(evaluation, kept, ranker, n_left_out=len(questions.queries) - len(kept)))
+        evaluations.append(_with_scores(evaluation, kept, ranker))
     return evaluations
 
 
@@ -113,17 +113,11 @@ def _table_counts(ranker: Ranker, queries: Sequence[Query]) -> dict[str, int]:
     return ranker.counts(queries) if isinstance(ranker, ScoreTableRanker) else {}
 
 
-def _with_scores(evaluation: Evaluation, queries: Sequence[Query], ranker: _Answered, *, n_left_out: int) -> Evaluation:
+def _with_scores(evaluation: Evaluation, queries: Sequence[Query], ranker: _Answered) -> Evaluation:
     details = QueryResults.of_scores(queries, ranker.scores).with_metadata(
         spectrum_columns([query.spectrum for query in queries])
     )
-    counts = {**evaluation.provenance["counts"], "queries_left_out_for_short_lists": n_left_out}
-    return replace(
-        evaluation,
-        details=details,
-        candidate_scores=CandidateScores.of(queries, ranker.scores),
-        provenance={**evaluation.provenance, "counts": counts},
-    )
+    return replace(evaluation, details=details, candidate_scores=CandidateScores.of(queries, ranker.scores))
 
 
 def save_run(evaluations: Sequence[Evaluation], folder: Path) -> list[Path]:

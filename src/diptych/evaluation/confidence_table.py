@@ -90,7 +90,8 @@ def answer_absent_table(
     Returns
     -------
     list of dicts
-        ``ranker``, ``queries``, ``left_out``; ``auroc`` of the best score with the answer in the list against without
+        ``ranker``, ``queries``, ``left_out`` (those whose list lacks the answer, or in whose list the answer or all
+        others have no score); ``auroc`` of the best score with the answer in the list against without
         (``low``, ``high``); the same of the first probability, ``auroc_probability``, where calibrated;
         ``risk_coverage_area`` by score, or by probability where calibrated; ``calibration_error`` where calibrated;
         ``conformal_coverage``, ``conformal_size``, ``conformal_empty`` (fraction of sets). None where unknown.

@@ -170,16 +170,19 @@ def evaluate(
     min_list_length
         Queries with shorter lists are left out, and counted in the provenance; 0 keeps all.
     provenance
-        Added to what is recorded.
+        Added to what is recorded; its ``counts``, if it has some, go before what is counted here.
 
     Raises
     ------
     EvaluationError
         There is no query, two have one identifier, or a ranker gave scores of a wrong shape.
     """
-    kept = [query for query in queries if query.candidates.n_candidates >= min_list_length]
-    _check(queries, kept, min_list_length)
+    kept = long_enough(queries, min_list_length)
+    _check_distinct(kept)
     answers = ask(ranker, kept)
+    given = provenance or {}
+    counts = query_counts(kept) | {"queries_left_out_for_short_lists": len(queries) - len(kept)}
+    counts["targets_without_score"] = int(np.isinf(answers.ranks).sum()) - counts["targets_missing_from_their_list"]
     return Evaluation(
         queries=tuple(query.identifier for query in kept),
         targets=tuple(query.target for query in kept),
@@ -187,8 +190,8 @@ def evaluate(
         answers=answers,
         controls=tuple(ask(control, kept) for control in controls),
         provenance={
-            **(provenance or {}),
-            "counts": _counts(kept, answers) | {"queries_left_out_for_short_lists": len(queries) - len(kept)},
+            **given,
+            "counts": counts | dict(given.get("counts", {})),
             "min_list_length": min_list_length,
             "versions": _versions(),
         },
@@ -198,27 +201,38 @@ def evaluate(
     )
 
 
-def _check(queries: Sequence[Query], kept: Sequence[Query], min_list_length: int) -> None:
+def long_enough(queries: Sequence[Query], min_list_length: int) -> list[Query]:
+    """Return the queries whose list has at least so many candidates.
+
+    Raises
+    ------
+    EvaluationError
+        There is none.
+    """
+    kept = [query for query in queries if query.candidates.n_candidates >= min_list_length]
     if not kept:
         raise EvaluationError(
             f"no query to evaluate: {len(queries)} given, of which none has a list of at least {min_list_length} "
             "candidates"
         )
+    return kept
+
+
+def _check_distinct(queries: Sequence[Query]) -> None:
     seen: set[str] = set()
-    for query in kept:
+    for query in queries:
         if query.identifier in seen:
             raise EvaluationError(f"two queries are called {query.identifier!r}; expected distinct identifiers")
         seen.add(query.identifier)
 
 
-def _counts(queries: Sequence[Query], answers: Answers) -> dict[str, int]:
+def query_counts(queries: Sequence[Query]) -> dict[str, int]:
+    """Return what is odd about queries and their lists, whoever is asked."""
     lists = {id(query.candidates): query.candidates for query in queries}.values()
-    missing = [query.target not in query.candidates.positions for query in queries]
     return {
         "queries_without_candidates": sum(query.candidates.n_candidates == 0 for query in queries),
         "queries_with_one_candidate": sum(query.candidates.n_candidates == 1 for query in queries),
-        "targets_missing_from_their_list": sum(missing),
-        "targets_without_score": int(np.isinf(answers.ranks).sum()) - sum(missing),
+        "targets_missing_from_their_list": sum(query.target not in query.candidates.positions for query in queries),
         "candidate_lists": len(lists),
         "duplicate_candidates_removed": sum(candidates.n_duplicates for candidates in lists),
         "unparsed_candidates": sum(len(candidates.unparsed) for candidates in lists),

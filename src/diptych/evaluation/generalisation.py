@@ -112,13 +112,13 @@ def ladder_lines(rungs: Mapping[str, Evaluation], *, metric: str = "hit_rate@1")
     Raises
     ------
     EvaluationError
-        There is no rung, or no such metric.
+        There is no rung, or one of them has no such metric.
     """
     if not rungs:
         raise EvaluationError("a ladder of no splits; expected the reports of some")
-    known = list(next(iter(rungs.values())).metrics)
-    if metric not in known:
-        raise EvaluationError(f"no metric {metric!r}; expected one of {', '.join(known)}")
+    for name, rung in rungs.items():
+        if metric not in rung.metrics:
+            raise EvaluationError(f"split {name!r}: no metric {metric!r}; expected one of {', '.join(rung.metrics)}")
     controls = list(dict.fromkeys(answers.ranker for rung in rungs.values() for answers in rung.controls))
     lines = [
         f"{metric} in %, by spectrum, with the 95 % interval over molecules.",

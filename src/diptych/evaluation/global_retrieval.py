@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,13 +18,21 @@ _NOWHERE = -1
 _DECIMALS = 6
 
 
+class RowNames(Protocol):
+    """The first blocks of a library's rows: a list, or something that looks them up."""
+
+    def __getitem__(self, row: int, /) -> str:
+        """Return the first block of a row."""
+        ...
+
+
 def global_answers(
     name: str,
     query_vectors: NDArray[np.floating],
     library_vectors: NDArray[np.floating],
     *,
     target_rows: NDArray[np.int64],
-    first_blocks: Sequence[str] | None = None,
+    first_blocks: RowNames | None = None,
 ) -> Answers:
     """Return the rank of each query's target among all rows of a library.
 
@@ -39,7 +47,8 @@ def global_answers(
     target_rows
         int64, of shape (n_queries,): row of each target, -1 where the library lacks it: a miss.
     first_blocks
-        Of the library's rows, so that the first of each query can be named; None leaves them unnamed.
+        Of the library's rows, so that the first of each query can be named: only those are looked up, in ascending
+        order. None leaves them unnamed.
 
     Raises
     ------
@@ -60,18 +69,22 @@ def global_answers(
     best, best_row = np.full(n_queries, -np.inf), np.full(n_queries, _NOWHERE)
     for start, scores in _chunks(asked, library_vectors):
         n_above[usable] += (scores[usable] >= target_scores[usable, None]).sum(axis=1)
+        own = np.flatnonzero((target_rows >= start) & (target_rows < start + scores.shape[1]))
+        scores[own, target_rows[own] - start] = -np.inf  # whoever ties with the target stands before it
         first = np.nan_to_num(scores, nan=-np.inf).argmax(axis=1)
         value = scores[np.arange(n_queries), first]
         better = value > best
         best[better], best_row[better] = value[better], first[better] + start
     ranks = np.full(n_queries, np.inf)
     ranks[usable] = n_above[usable]
+    hit = ranks == 1
+    best[hit], best_row[hit] = target_scores[hit], target_rows[hit]
     return Answers(
         ranker=name,
         ranks=ranks,
         target_scores=target_scores,
         best_scores=np.where(best_row == _NOWHERE, np.nan, best),
-        best=tuple("" if row == _NOWHERE or first_blocks is None else first_blocks[row] for row in best_row),
+        best=_named(best_row.tolist(), first_blocks),
     )
 
 
@@ -80,25 +93,53 @@ def global_evaluation(
     *,
     queries: Sequence[str],
     targets: Sequence[str],
+    target_rows: NDArray[np.int64],
     n_library: int,
     controls: Sequence[Answers] = (),
     n_bootstrap: int = 2000,
     seed: int = 0,
     provenance: Mapping[str, Any] | None = None,
 ) -> Evaluation:
-    """Return the evaluation of global answers, whose lists are all as long as the library."""
-    missing = int(np.isinf(answers.ranks).sum())
+    """Return the evaluation of global answers, whose lists are all as long as the library.
+
+    Parameters
+    ----------
+    answers, controls
+        As `global_answers` gives them, to the same queries.
+    queries, targets
+        Identifier and first block of each query.
+    target_rows
+        As for `global_answers`.
+    n_library
+        Number of rows.
+    n_bootstrap, seed
+        Of the intervals over molecules.
+    provenance
+        Added to what is recorded. Its ``counts`` are the misses of either kind: ``targets_missing_from_their_list``,
+        which the library lacks, and ``queries_without_any_score``, which cannot be worked with; a query can be both.
+    """
+    counts = {
+        "targets_missing_from_their_list": int((target_rows == _NOWHERE).sum()),
+        "queries_without_any_score": int(np.isnan(answers.best_scores).sum()),
+    }
     return Evaluation(
         queries=tuple(queries),
         targets=tuple(targets),
         list_lengths=np.full(len(queries), n_library, dtype=np.int64),
         answers=answers,
         controls=tuple(controls),
-        provenance={**(provenance or {}), "counts": {"targets_missing_from_their_list": missing}},
+        provenance={**(provenance or {}), "counts": counts},
         ks=(1, 5, 20, 100),
         n_bootstrap=n_bootstrap,
         seed=seed,
     )
+
+
+def _named(rows: Sequence[int], first_blocks: RowNames | None) -> tuple[str, ...]:
+    if first_blocks is None:
+        return ("",) * len(rows)
+    names = {row: first_blocks[row] for row in sorted(set(rows) - {_NOWHERE})}
+    return tuple(names.get(row, "") for row in rows)
 
 
 def _chunks(queries: NDArray[np.float32], library: NDArray[np.floating]) -> Iterator[tuple[int, NDArray[np.float32]]]:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from diptych.spectra.spectrum import Spectrum
 
 SEARCH_KS = (1, 5, 10)
+_COUNTS = ("queries", "left_out")
+_BY_FORM = ("without_own_reference", "without_competitor", "misses")
 
 
 def search_scorers(names: Sequence[str]) -> list[SpectrumScorer]:
@@ -75,7 +77,8 @@ def library_search_table(
     -------
     list of dicts
         ``scorer``, ``form``, ``n_queries`` (mean of the splits), for every k ``hit_rate@k`` with ``mean`` and
-        ``deviation`` (None where unknown), and the ``counts`` of the first split.
+        ``deviation`` (None where unknown), and as ``counts`` the means of what the splits count, see
+        `SearchAnswers`, and ``spectra_without_replicate``, which are no query in any.
     """
     table = []
     for scorer in scorers:
@@ -90,10 +93,25 @@ def library_search_table(
                         f"hit_rate@{k}": {"mean": _known(rate.mean), "deviation": _known(rate.deviation)}
                         for k, rate in rates.items()
                     },
-                    "counts": dict(found.splits[0].counts),
+                    "counts": {"spectra_without_replicate": found.n_without_replicate, **found.mean_counts},
                 }
             )
     return table
+
+
+def search_count_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return for each scorer of a table of library search a line of what it left out or missed: means of the splits."""
+    lines = []
+    for scorer in dict.fromkeys(row["scorer"] for row in rows):
+        counted = {row["form"]: row["counts"] for row in rows if row["scorer"] == scorer}
+        first = next(iter(counted.values()))
+        by_form = [f"{form} {', '.join(_count(found[name]) for name in _BY_FORM)}" for form, found in counted.items()]
+        lines.append(
+            f"{scorer}: {_count(first['queries_given'])} queries given, {_count(first['spectra_without_replicate'])} "
+            f"spectra without a replicate; {', '.join(name.replace('_', ' ') for name in _BY_FORM)}: "
+            f"{'; '.join(by_form)}"
+        )
+    return lines
 
 
 def few_shot_table(
@@ -154,7 +172,10 @@ def binned_vectors(spectra: Sequence[Spectrum], molecules: Sequence[str]) -> NDA
 
 
 def table_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return rows of one shape as a Markdown table: rates in %, of dicts mean and deviation; counts are left out."""
+    """Return rows of one shape as a Markdown table: rates in %, of dicts mean and deviation.
+
+    Numbers of queries and the like stay numbers; the dict ``counts`` is left out.
+    """
     names = [name for name in rows[0] if name != "counts"]
     lines = [f"| {' | '.join(name.replace('_', ' ') for name in names)} |", "|---" * len(names) + "|"]
     return lines + [f"| {' | '.join(_shown(row[name], name) for name in names)} |" for row in rows]
@@ -167,9 +188,15 @@ def _shown(value: object, name: str) -> str:
         return shown if deviation is None else f"{shown} ± {100 * deviation:.1f}"
     if isinstance(value, float) and name.endswith("_size"):
         return f"{value:.1f}"
+    if isinstance(value, float) and (name.startswith("n_") or name in _COUNTS):
+        return _count(value)
     if isinstance(value, float):
         return f"{100 * value:.1f}" if value <= 1 else f"{value:.0f}"
     return "" if value is None else str(value)
+
+
+def _count(number: float) -> str:
+    return f"{number:.0f}" if number == int(number) else f"{number:.1f}"
 
 
 def _known(value: float) -> float | None:

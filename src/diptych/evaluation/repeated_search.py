@@ -38,10 +38,27 @@ class RepeatedRate:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class RepeatedSearch:
-    """The answers to one form of the question in every split."""
+    """The answers to one form of the question in every split.
+
+    Attributes
+    ----------
+    form
+        Which question.
+    splits
+        The answers in each.
+    n_without_replicate
+        Spectra that might have been queries, but are the only ones of their molecule and adduct.
+    """
 
     form: SearchForm
     splits: tuple[SearchAnswers, ...]
+    n_without_replicate: int = 0
+
+    @property
+    def mean_counts(self) -> dict[str, float]:
+        """What each split counted, see `SearchAnswers`, as means over the splits."""
+        names = self.splits[0].counts
+        return {name: float(np.mean([answers.counts[name] for answers in self.splits])) for name in names}
 
     def hit_rate_at(self, k: int) -> RepeatedRate:
         """Return mean and standard deviation over the splits in which anything was asked; NaN where none was."""
@@ -74,11 +91,10 @@ def query_splits(
     EvaluationError
         No molecule has two spectra of one adduct, or ``n_splits`` is below 1.
     """
-    allowed = np.arange(len(spectra)) if rows is None else np.asarray(rows, dtype=np.int64)
     if n_splits < 1:
         raise EvaluationError(f"library search: {n_splits} splits; expected at least 1")
-    keys = np.stack([spectra.molecule_codes[allowed], spectra.ion_codes[allowed]], axis=1)
-    _, group, sizes = np.unique(keys, axis=0, return_inverse=True, return_counts=True)
+    allowed = _allowed(spectra, rows)
+    group, sizes = _ions(spectra, allowed)
     replicated = sizes >= 2
     if not replicated.any():
         raise EvaluationError(
@@ -120,6 +136,19 @@ def repeated_search(
     drawn = query_splits(spectra, rows=rows, n_splits=n_splits, seed=seed)
     splits = [(queries, np.setdiff1d(every, queries)) for queries in drawn]
     by_split = search_splits(scorer, spectra, splits=splits, forms=forms)
+    n_alone = int((_ions(spectra, _allowed(spectra, rows))[1] == 1).sum())
     return tuple(
-        RepeatedSearch(form=form, splits=tuple(split[i] for split in by_split)) for i, form in enumerate(forms)
+        RepeatedSearch(form=form, splits=tuple(split[i] for split in by_split), n_without_replicate=n_alone)
+        for i, form in enumerate(forms)
     )
+
+
+def _allowed(spectra: SearchableSpectra, rows: ArrayLike | None) -> NDArray[np.int64]:
+    return np.arange(len(spectra)) if rows is None else np.asarray(rows, dtype=np.int64)
+
+
+def _ions(spectra: SearchableSpectra, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the number of each row's molecule and adduct, of shape (n_rows,), and how many spectra each has."""
+    keys = np.stack([spectra.molecule_codes[rows], spectra.ion_codes[rows]], axis=1)
+    _, group, sizes = np.unique(keys, axis=0, return_inverse=True, return_counts=True)
+    return group, sizes

@@ -29,6 +29,8 @@ class RobustnessRow:
         Of what. ``perturbation`` is "none" for the spectra as they were measured.
     n_queries, n_molecules
         That were asked.
+    n_without_peaks
+        Queries whose spectrum was left without any peak (or had none): they stay, a miss for whoever needs peaks.
     metrics
         As those of an evaluation.
     """
@@ -38,6 +40,7 @@ class RobustnessRow:
     strength: float
     n_queries: int
     n_molecules: int
+    n_without_peaks: int
     metrics: Mapping[str, MetricValue]
 
     def to_dict(self) -> dict[str, Any]:
@@ -46,7 +49,7 @@ class RobustnessRow:
             name: {key: number if np.isfinite(number) else None for key, number in asdict(value).items()}
             for name, value in self.metrics.items()
         }
-        fields = ("ranker", "perturbation", "strength", "n_queries", "n_molecules")
+        fields = ("ranker", "perturbation", "strength", "n_queries", "n_molecules", "n_without_peaks")
         return {name: getattr(self, name) for name in fields} | {"metrics": metrics}
 
 
@@ -131,14 +134,15 @@ def energy_robustness(
 def robustness_lines(rows: Sequence[RobustnessRow]) -> list[str]:
     """Return the rows as a Markdown table, in %."""
     lines = [
-        "| ranker | perturbation | strength | queries | @1 | 95 % | @5 | MRR |",
-        "|---|---|---|---|---|---|---|---|",
+        "| ranker | perturbation | strength | queries | without peaks | @1 | 95 % | @5 | MRR |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for row in rows:
         first = row.metrics["hit_rate@1"]
         interval = "" if np.isnan(first.low) else f"{100 * first.low:.1f} to {100 * first.high:.1f}"
         others = (f"{100 * row.metrics[name].spectrum:.1f}" for name in ("hit_rate@5", "mrr"))
-        cells = (row.ranker, row.perturbation, f"{row.strength:g}", f"{row.n_queries:,}")
+        counts = (f"{row.n_queries:,}", f"{row.n_without_peaks:,}")
+        cells = (row.ranker, row.perturbation, f"{row.strength:g}", *counts)
         lines.append(f"| {' | '.join((*cells, f'{100 * first.spectrum:.1f}', interval, *others))} |")
     return lines
 
@@ -160,5 +164,6 @@ def _row(
         strength=strength,
         n_queries=len(queries),
         n_molecules=evaluation.n_molecules,
+        n_without_peaks=sum(not query.spectrum.n_peaks for query in queries),
         metrics=evaluation.metrics,
     )

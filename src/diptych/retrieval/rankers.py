@@ -125,6 +125,16 @@ def target_rows(library: RowsByMass, targets: Sequence[Structure | None]) -> NDA
     )
 
 
+class FirstBlocks:
+    """First blocks of a library's rows, each read when it is asked for; cheapest in ascending order."""
+
+    def __init__(self, library: RowsByMass) -> None:
+        self._library = library
+
+    def __getitem__(self, row: int) -> str:
+        return self._library.structures([row])[0].inchikey_first_block
+
+
 def usable_vectors(
     model: Embedding, spectra: Sequence[Spectrum], *, blind: bool = False, prior: float = 1.0
 ) -> NDArray[np.float32]:
