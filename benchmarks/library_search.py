@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 
 from diptych.data.tables import read_columns
-from diptych.evaluation.library_search import FORMS, OTHER_INSTRUMENT, SearchAnswers, search
+from diptych.evaluation.library_search import FORMS, OTHER_INSTRUMENT, RIVALLED, SearchAnswers, search
 from diptych.evaluation.repeated_search import RepeatedSearch, repeated_search
 from diptych.evaluation.searchable_spectra import SearchableSpectra
 from diptych.ranking import (
@@ -44,7 +44,6 @@ from diptych.spectra import read_spectra
 
 KS = (1, 5, 10)
 ALL_FORMS = (*FORMS, OTHER_INSTRUMENT)
-RIVALLED = FORMS[2]
 SCORERS: dict[str, SpectrumScorer] = {
     scorer.name: scorer
     for scorer in (

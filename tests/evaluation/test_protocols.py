@@ -34,9 +34,27 @@ def test_library_search_has_a_row_per_scorer_and_form():
     assert found["binned_cosine", "10 ppm, with a competitor"]["hit_rate@1"]["mean"] == 1.0
     nobody = found["binned_cosine", "10 ppm, with a competitor, other origin"]
     assert nobody["hit_rate@1"] == {"mean": None, "deviation": None}
+    assert found["binned_cosine", "10 ppm, with a competitor, other instrument class"]["n_queries"] == 0
+    assert found["binned_cosine", "10 ppm, with a competitor: unknown"]["hit_rate@1"]["mean"] == 1.0
     lines = table_lines(rows)
     assert lines[0] == "| scorer | form | n queries | hit rate@1 | hit rate@5 | hit rate@10 |"
     assert "| precursor_mz | open | 2 | 0.0 ± 0.0 |" in lines[2]
+
+
+def test_library_search_is_told_apart_by_the_instrument_class_of_the_query():
+    types = ["LC-ESI-QFT", "LC-ESI-QTOF"] * 3
+    measured = [s.with_changes(instrument_type=kind) for s, kind in zip(SPECTRA, types, strict=True)]
+    spectra = SearchableSpectra(spectra=measured, molecules=MOLECULES, origins=["x"] * 6)
+    rows = {row["form"]: row for row in library_search_table(search_scorers(["binned_cosine"]), spectra, n_splits=4)}
+    whole = rows["10 ppm, with a competitor"]
+    parts = [rows[f"10 ppm, with a competitor: {name}"] for name in ("FT", "TOF")]
+    assert sum(part["n_queries"] for part in parts) == whole["n_queries"] == 2
+    assert all(0 < part["n_queries"] < 2 and part["hit_rate@1"]["mean"] == 1.0 for part in parts)
+    across = rows["10 ppm, with a competitor, other instrument class"]
+    assert (across["n_queries"], across["hit_rate@1"]["mean"]) == (2, 1.0)
+    (line,) = search_count_lines(list(rows.values()))
+    assert "other instrument class 0, 0, 0" in line
+    assert ": FT" not in line
 
 
 def test_what_library_search_leaves_out_is_counted_as_means_of_the_splits():
@@ -60,7 +78,8 @@ def test_what_library_search_leaves_out_is_counted_as_means_of_the_splits():
     assert first == (
         "binned_cosine: 1 queries given, 1 spectra without a replicate; without own reference, without competitor, "
         f"misses: open 0, 0, 0; 10 ppm 0, {missed}, {missed}; 10 ppm, with a competitor 0, {missed}, 0; "
-        f"10 ppm, with a competitor, other origin 1, {missed}, 0"
+        f"10 ppm, with a competitor, other origin 1, {missed}, 0; "
+        f"10 ppm, with a competitor, other instrument class 1, {missed}, 0"
     )
     assert second.startswith("precursor_mz: 1 queries given")
 

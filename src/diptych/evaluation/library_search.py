@@ -54,6 +54,7 @@ FORMS = (
     SearchForm(name="10 ppm, with a competitor", ppm=10.0, competitors_only=True),
     SearchForm(name="10 ppm, with a competitor, other origin", ppm=10.0, competitors_only=True, foreign_origin=True),
 )
+RIVALLED = FORMS[2]
 OTHER_INSTRUMENT = SearchForm(
     name="10 ppm, with a competitor, other instrument class", ppm=10.0, competitors_only=True, foreign_instrument=True
 )
@@ -98,13 +99,16 @@ class SearchAnswers:
             Of every searchable spectrum, as ``instrument_classes``. Counts are of those asked alone.
         """
         names = np.array([groups[row] for row in self.asked.tolist()], dtype=str)
-        answers = {}
-        for name in np.unique(names).tolist():
-            of_group = names == name
-            ranks = self.ranks[of_group]
-            counts = {"queries_given": int(of_group.sum()), "misses": int(np.isinf(ranks).sum())}
-            answers[name] = replace(self, asked=self.asked[of_group], ranks=ranks, counts=counts)
-        return answers
+        return {name: self._only(names == name) for name in np.unique(names).tolist()}
+
+    def of_group(self, groups: Sequence[str], name: str) -> SearchAnswers:
+        """Return the answers to the queries of one group, which may be none."""
+        return self._only(np.array([groups[row] == name for row in self.asked.tolist()], dtype=bool))
+
+    def _only(self, chosen: NDArray[np.bool_]) -> SearchAnswers:
+        ranks = self.ranks[chosen]
+        counts = {"queries_given": int(chosen.sum()), "misses": int(np.isinf(ranks).sum())}
+        return replace(self, asked=self.asked[chosen], ranks=ranks, counts=counts)
 
 
 def search(

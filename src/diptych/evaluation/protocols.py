@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diptych.evaluation.few_shot import few_shot
-from diptych.evaluation.repeated_search import repeated_search
+from diptych.evaluation.library_search import FORMS, OTHER_INSTRUMENT, RIVALLED
+from diptych.evaluation.repeated_search import RepeatedSearch, repeated_search
 from diptych.evaluation.searchable_spectra import SearchableSpectra
 from diptych.ranking.peak_features import PeakVocabulary
 
@@ -62,6 +63,9 @@ def library_search_table(
 ) -> list[dict[str, Any]]:
     """Return hit rates of library search over repeated splits, one row per scorer and form.
 
+    The forms are those of `FORMS`, then own references of another instrument class alone, then the third form by the
+    instrument class of the query.
+
     Parameters
     ----------
     scorers
@@ -81,22 +85,26 @@ def library_search_table(
         `SearchAnswers`, and ``spectra_without_replicate``, which are no query in any.
     """
     table = []
+    forms = (*FORMS, OTHER_INSTRUMENT)
     for scorer in scorers:
-        for found in repeated_search(scorer, spectra, rows=rows, n_splits=n_splits, seed=seed):
-            rates = {k: found.hit_rate_at(k) for k in SEARCH_KS}
-            table.append(
-                {
-                    "scorer": scorer.name,
-                    "form": found.form.name,
-                    "n_queries": rates[1].n_queries,
-                    **{
-                        f"hit_rate@{k}": {"mean": _known(rate.mean), "deviation": _known(rate.deviation)}
-                        for k, rate in rates.items()
-                    },
-                    "counts": {"spectra_without_replicate": found.n_without_replicate, **found.mean_counts},
-                }
-            )
+        searches = repeated_search(scorer, spectra, rows=rows, forms=forms, n_splits=n_splits, seed=seed)
+        by_class = searches[forms.index(RIVALLED)].by_group(spectra.instrument_classes)
+        table += [_search_row(scorer.name, found) for found in (*searches, *by_class.values())]
     return table
+
+
+def _search_row(scorer: str, found: RepeatedSearch) -> dict[str, Any]:
+    rates = {k: found.hit_rate_at(k) for k in SEARCH_KS}
+    return {
+        "scorer": scorer,
+        "form": found.form.name,
+        "n_queries": rates[1].n_queries,
+        **{
+            f"hit_rate@{k}": {"mean": _known(rate.mean), "deviation": _known(rate.deviation)}
+            for k, rate in rates.items()
+        },
+        "counts": {"spectra_without_replicate": found.n_without_replicate, **found.mean_counts},
+    }
 
 
 def search_count_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -105,7 +113,11 @@ def search_count_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     for scorer in dict.fromkeys(row["scorer"] for row in rows):
         counted = {row["form"]: row["counts"] for row in rows if row["scorer"] == scorer}
         first = next(iter(counted.values()))
-        by_form = [f"{form} {', '.join(_count(found[name]) for name in _BY_FORM)}" for form, found in counted.items()]
+        by_form = [
+            f"{form} {', '.join(_count(found[name]) for name in _BY_FORM)}"
+            for form, found in counted.items()
+            if all(name in found for name in _BY_FORM)
+        ]
         lines.append(
             f"{scorer}: {_count(first['queries_given'])} queries given, {_count(first['spectra_without_replicate'])} "
             f"spectra without a replicate; {', '.join(name.replace('_', ' ') for name in _BY_FORM)}: "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -68,6 +68,18 @@ class RepeatedSearch:
             deviation=float(np.std(rates, ddof=1)) if len(rates) > 1 else math.nan,
             n_queries=float(np.mean([answers.ranks.size for answers in self.splits])),
         )
+
+    def by_group(self, groups: Sequence[str]) -> dict[str, RepeatedSearch]:
+        """Return the answers to the queries of each group of searchable spectra, in the order of their names."""
+        names = sorted({groups[row] for answers in self.splits for row in answers.asked.tolist()})
+        return {
+            name: replace(
+                self,
+                form=replace(self.form, name=f"{self.form.name}: {name or 'unknown'}"),
+                splits=tuple(answers.of_group(groups, name) for answers in self.splits),
+            )
+            for name in names
+        }
 
 
 def query_splits(
