@@ -263,7 +263,7 @@ def test_library_search_takes_the_training_fold_for_references(benchmark: Path, 
     options = ("--protocol", "library-search", "--model", "any", "--dataset", "d.parquet", "-o", "r")
     assert run(monkeypatch, "run", "b", *options) == 0
     rows = json.loads((benchmark / "r" / "library-search.json").read_text())["rows"]
-    assert [row["scorer"] for row in rows[::4]] == [
+    assert list(dict.fromkeys(row["scorer"] for row in rows)) == [
         "carbon-counter",
         "carbon-counter_with_match_evidence",
         "spectrum_blind",
