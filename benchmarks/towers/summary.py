@@ -118,7 +118,8 @@ def to_markdown(summary: Mapping[str, Any], results: Mapping[str, Any], *, comma
         "prior*: what the model says without peaks is taken off (`--prior 0`), for lists of training molecules. "
         "*With match evidence*: the evidence of peaks, instruments and energies that two spectra are of one molecule, "
         "plus 4 times the cosine of the vectors, plus 4 times the match of the precursors (one at equal m/z, 5 ppm "
-        "standard deviation); the weights were chosen on the validation fold.",
+        "standard deviation); the weights were chosen on the validation fold. Rankings are with the second look where "
+        "a model has one; zero-shot and consensus are of its vectors alone.",
         "",
     ]
     for fold, presets in summary.items():
