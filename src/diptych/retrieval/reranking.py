@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 
 WEIGHTS = tuple(round(0.1 * step, 1) for step in range(11))
 _METADATA_KEY = "reranking"
-_QUERIES_AT_A_TIME = 1024
+_QUERIES_AT_A_TIME = 512
 # Mixed scores lie in [-1, 1]; cosines less this lie below all of them.
 _BELOW_RECALLED = 3.0
 _DECIMALS = 6
@@ -140,6 +142,7 @@ class ReRankingRanker:
             spectra = self._late.prepared(asked_spectra([queries[i] for i in chosen]))
             for places in _of_one_list([queries[i] for i in chosen]):
                 self._interact(queries, [chosen[p] for p in places], spectra.take(places), cosines=cosines, late=late)
+            _give_back_memory()
         return list(zip(cosines, late, strict=True))
 
     def _interact(
@@ -161,6 +164,12 @@ class ReRankingRanker:
         scores = self._late.scores(spectra, [structures[column] for column in columns.tolist()], wanted)
         for i, best, row, found in zip(group, recalled, scores, wanted, strict=True):
             late[i][best] = row[found]
+
+
+def _give_back_memory() -> None:
+    """Return freed memory to the system, where its library can: arrays of ever other sizes leave holes between them."""
+    with suppress(OSError, AttributeError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _first(cosines: NDArray[np.floating], n: int) -> NDArray[np.intp]:
