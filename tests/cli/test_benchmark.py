@@ -197,6 +197,17 @@ def test_robustness_has_rows_for_each_ranker(benchmark: Path, monkeypatch, capsy
     assert "| nearest_neighbour | dropped_peaks | 0.5 | 4 | 0 |" in capsys.readouterr().out
 
 
+def test_robustness_can_be_asked_of_some_of_the_queries(benchmark: Path, monkeypatch, capfd):
+    options = ("--protocol", "robustness", "--ranker", "random", "--bootstrap", "5", "--sample", "3")
+    assert run(monkeypatch, "run", "b", *options, "-o", "r") == 0
+    content = json.loads((benchmark / "r" / "robustness.json").read_text())
+    assert content["rows"][0]["n_queries"] == 3
+    assert content["counts"]["queries_not_drawn"] == 1
+    assert "1 queries not drawn" in capfd.readouterr().out
+    assert run(monkeypatch, "run", "b", "--ranker", "random", "--sample", "3", "-o", "again") == 2
+    assert "--protocol formula takes no --sample" in capfd.readouterr().err
+
+
 def test_answer_absent_has_a_row_for_each_ranker(benchmark: Path, monkeypatch, capsys):
     options = ("--protocol", "answer-absent", "--model", "any", "--ranker", "random", "--bootstrap", "5", "-o", "r")
     assert run(monkeypatch, "run", "b", *options) == 0
@@ -357,7 +368,7 @@ LISTS = "--model, --ranker, --scores, --prior, --min-list-length"
 @pytest.mark.parametrize(
     ("protocol", "option", "value", "taken"),
     [
-        ("robustness", "--scores", "tool.tsv", "--model, --ranker, --prior, --min-list-length"),
+        ("robustness", "--scores", "tool.tsv", "--model, --ranker, --prior, --min-list-length, --sample"),
         ("few-shot", "--scores", "tool.tsv", "--model"),
         ("few-shot", "--ranker", "random", "--model"),
         ("few-shot", "--prior", "0", "--model"),

@@ -107,6 +107,9 @@ def run_command(
     library: Annotated[Path | None, typer.Option(help="Structure library of the model, for global retrieval.")] = None,
     fold: Annotated[str, typer.Option(help="Which fold is asked.")] = "test",
     min_list_length: Annotated[int, typer.Option(min=0, help="Leave out queries with fewer candidates.")] = 0,
+    sample: Annotated[
+        int, typer.Option(min=0, help="Robustness: ask so many queries, drawn by --seed, in place of all.")
+    ] = 0,
     prior: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="Share of what the model expects before it sees a peak; 0: none.")
     ] = 1.0,
@@ -130,6 +133,7 @@ def run_command(
         library=library,
         fold=fold,
         min_list_length=min_list_length,
+        sample=sample,
         n_bootstrap=bootstrap,
         seed=seed,
         prior=prior,

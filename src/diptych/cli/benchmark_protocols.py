@@ -133,6 +133,10 @@ def run_robustness(benchmark: Benchmark, asked: Asked, output: Path) -> list[str
 
     queries, counts = _first_lists(benchmark, asked)
     how: dict[str, Any] = {"n_bootstrap": asked.n_bootstrap, "seed": asked.seed}
+    if 0 < asked.sample < len(queries):
+        counts = {**counts, "queries_not_drawn": len(queries) - asked.sample}
+        drawn = np.random.default_rng(asked.seed).choice(len(queries), asked.sample, replace=False)
+        queries = [queries[row] for row in np.sort(drawn).tolist()]
     rows = []
     for ranker in asked.rankers(benchmark):
         rows += robustness(ranker, queries, **how) + energy_robustness(ranker, queries, **how)
@@ -205,6 +209,7 @@ def _count_lines(counts: Mapping[str, Any]) -> list[str]:
 _COUNTED = frozenset(
     {
         "queries_given",
+        "queries_not_drawn",
         "spectra_without_list",
         "queries_without_candidates",
         "queries_with_one_candidate",

@@ -27,7 +27,7 @@ _TAKES = {
     "global": ("--library", "--prior"),
     "few-shot": (),
     "library-search": ("--ranker",),
-    "robustness": ("--ranker", "--prior", "--min-list-length"),
+    "robustness": ("--ranker", "--prior", "--min-list-length", "--sample"),
     "answer-absent": _LISTS_TAKE,
 }
 _REASONS = {("robustness", "--scores"): " (a table has no answer to spoiled spectra)"}
@@ -45,6 +45,7 @@ class Asked:
     library: Path | None = None
     fold: str = "test"
     min_list_length: int = 0
+    sample: int = 0
     n_bootstrap: int = 2000
     seed: int = 0
     prior: float = 1.0
@@ -63,6 +64,7 @@ class Asked:
             "--library": self.library is not None,
             "--prior": self.prior != 1.0,
             "--min-list-length": self.min_list_length > 0,
+            "--sample": self.sample > 0,
         }
         taken = _TAKES.get(protocol, _LISTS_TAKE)
         for option, is_given in given.items():
