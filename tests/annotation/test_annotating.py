@@ -121,6 +121,21 @@ def test_without_adduct_the_windows_of_all_are_united_and_each_candidate_states_
     assert sum(candidate.probability for candidate in answer.candidates) == pytest.approx(1.0)
 
 
+def test_a_candidate_under_a_supposed_rare_adduct_needs_a_higher_score():
+    # Paracetamol as the odd ion has the same cosine as an isomer of caffeine as [M+H]+: 50 against 4290 + 50 molecules.
+    odd = Adduct(name="[M+odd]+", n_molecules=1, mass_shift=44.02432, charge=1)
+    (answer,) = ask(spectrum(0.01, 4, adduct=None, charge=1), adducts=[odd, PROTONATED])
+    chance = {candidate.structure.smiles: candidate.probability for candidate in answer.candidates}
+    score = {candidate.structure.smiles: candidate.score for candidate in answer.candidates}
+    assert score[PARACETAMOL] == score[ALONG_SECOND] == pytest.approx(1.0, abs=1e-3)
+    assert chance[PARACETAMOL] / chance[ALONG_SECOND] == pytest.approx(50 / 4340, rel=1e-3)
+    assert [candidate.structure.smiles for candidate in answer.candidates][-1] == PARACETAMOL
+    # One adduct alone, stated or supposed, is compared with no other.
+    (stated,) = ask(spectrum(adduct=odd))
+    (supposed,) = ask(spectrum(adduct=None, charge=1), adducts=[odd])
+    assert stated.candidates[0].probability == supposed.candidates[0].probability == 1.0
+
+
 def test_a_structure_found_under_two_adducts_stands_once_with_the_smaller_mass_error():
     near = Adduct(name="[M+near]+", n_molecules=1, mass_shift=PROTONATED.mass_shift + 0.0005, charge=1)
     (answer,) = ask(spectrum(adduct=None, charge=1), adducts=[near, PROTONATED])

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from diptych.errors import AdductError
-from diptych.spectra.adduct import LIKELY_ADDUCTS, Adduct
+from diptych.spectra.adduct import LIKELY_ADDUCTS, Adduct, adduct_weight
 
 GLUCOSE = 180.06338810
 
@@ -157,3 +157,8 @@ def test_any_text_is_an_adduct_or_an_adduct_error(text: str):
     except AdductError:
         return
     assert Adduct.parse(adduct.name) == adduct
+
+
+def test_common_ions_weigh_more_and_none_weighs_nothing():
+    weights = [adduct_weight(Adduct.parse(name)) for name in ("[M+H]+", "[M+Na]+", "[3M+2Na-H]+")]
+    assert weights == [4340, 139, 50]

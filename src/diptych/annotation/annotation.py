@@ -17,7 +17,8 @@ class Candidate:
     Attributes
     ----------
     rank
-        1-based; equal scores stand in the order of the library.
+        1-based; by score, and where the adduct is only supposed, also by how common it is (`adduct_weight`); equal ones
+        stand in the order of the library.
     structure
         As the library holds it.
     adduct

@@ -14,6 +14,7 @@ from diptych.annotation.questions import Question
 from diptych.annotation.second_look import SecondLook
 from diptych.retrieval import StructureLibrary
 from diptych.spectra import Spectrum
+from diptych.spectra.adduct import adduct_weight
 
 Spans = tuple[slice, ...]
 
@@ -74,8 +75,11 @@ class CandidateSearch:
         if self.second_look is not None:
             again = self.library.structures(rows[self.second_look.first(scores)].tolist())
             scores = self.second_look.scores(spectra, again, cosines=scores)
-        best = np.argsort(-scores, kind="stable")[: self.top]
-        probability = self.calibration.probabilities(scores)[best].tolist() if self.calibration else [None] * best.size
+        expected = scores + self._preference(question)[window_of]
+        best = np.argsort(-expected, kind="stable")[: self.top]
+        probability = (
+            self.calibration.probabilities(expected)[best].tolist() if self.calibration else [None] * best.size
+        )
         errors = self._mass_errors(question, rows[best], window_of[best]).tolist()
         structures = self.library.structures(rows[best].tolist())
         described = zip(structures, window_of[best].tolist(), scores[best].tolist(), probability, errors, strict=True)
@@ -91,6 +95,19 @@ class CandidateSearch:
             for rank, (structure, window, score, chance, error) in enumerate(described, start=1)
         )
         return replace(question.blank, n_candidates=int(rows.size), candidates=candidates)
+
+    def _preference(self, question: Question) -> NDArray[np.float32]:
+        """Return what is added to the scores of each window where its adduct is only supposed, float32 (n_windows,).
+
+        With the temperature T of the calibration, softmax((s + T log w) / T) is proportional to w exp(s / T): the
+        weight w of the adduct is the prior probability of its candidates. Without a calibration all are alike.
+        """
+        windows = question.windows
+        if len(windows) == 1 or self.calibration is None:
+            return np.zeros(len(windows), dtype=np.float32)
+        weights = np.array([adduct_weight(window.adduct) for window in windows])
+        added: NDArray[np.float32] = self.calibration.temperature * np.log(weights / weights.max(), dtype=np.float32)
+        return added
 
     def _scored(
         self, question: Question, spans: Spans, vector: NDArray[np.float32]

@@ -126,3 +126,35 @@ LIKELY_ADDUCTS: Mapping[Literal["positive", "negative"], tuple[Adduct, ...]] = M
     }
 )
 """What to assume of a spectrum that names no adduct, by its polarity; the likeliest first."""
+
+_MOLECULES_MEASURED = MappingProxyType(
+    {
+        "[M+H]+": 4290,
+        "[M-H]-": 3355,
+        "[M+CH3COO]-": 454,
+        "[M]+": 386,
+        "[M+HCOO]-": 161,
+        "[M+Na]+": 89,
+        "[M-2H]-.": 29,
+        "[M-H2O+H]+": 27,
+        "[M+NH4]+": 22,
+        "[M+K]+": 9,
+    }
+)
+_ALWAYS_SUPPOSED = 50
+
+
+def adduct_weight(adduct: Adduct) -> float:
+    """Return how likely an ion is before anything of it is known, to be compared with other adducts of its polarity.
+
+    Notes
+    -----
+    The number of molecules measured as this ion in MassBank 2025.05.1 (doi:10.1002/jms.1777), plus 50, so that no ion
+    is ruled out: collections favour the protonated ion more than samples do.
+
+    Examples
+    --------
+    >>> adduct_weight(Adduct.parse("[M+Na]+")) / adduct_weight(Adduct.parse("[M+H]+"))
+    0.032027649769585255
+    """
+    return float(_MOLECULES_MEASURED.get(adduct.name, 0) + _ALWAYS_SUPPOSED)
