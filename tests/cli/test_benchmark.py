@@ -167,6 +167,22 @@ def test_a_model_stands_beside_rankers_and_tables(benchmark: Path, monkeypatch, 
     assert (benchmark / "r" / "nearest_neighbour.scores.parquet").is_file()
 
 
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_a_table_of_infinite_scores_is_judged_and_reported(benchmark: Path, monkeypatch, capsys):
+    rows = [f"{name}-{number}\t{name}\tinf" for name in SMILES[:2] for number in range(2)]
+    (benchmark / "tool.tsv").write_text("\n".join(["query\tsmiles\tscore", *rows, "CCO-0\tCOC\t-inf"]) + "\n")
+    options = ("--scores", "tool.tsv", "--bootstrap", "10", "-o", "r")
+    assert run(monkeypatch, "run", "b", *options) == 0
+    assert "tool: 5 table rows without score" in capsys.readouterr().out
+    assert run(monkeypatch, "run", "b", *options, "--protocol", "answer-absent") == 0
+    (row,) = json.loads((benchmark / "r" / "answer-absent.json").read_text())["rows"]
+    assert (row["queries"], row["left_out"], row["auroc"]) == (0, 4, None)
+    monkeypatch.setattr(sys, "argv", ["diptych", "report", "r/report.json", "--bootstrap", "10", "-o", "page.html"])
+    with pytest.raises(SystemExit, match="0"):
+        main.run()
+    assert "tool has no curve: no candidate has a score." in (benchmark / "page.md").read_text()
+
+
 def test_the_molecule_prior_learns_from_a_table(benchmark: Path, monkeypatch, capfd):
     (benchmark / "more.tsv").write_text(f"{HEADER}\nCCCCCCCCCCCCCC\tCCOCC\tC4H10O\n")
     options = ("--ranker", "molecule_prior", "--dataset", "d.parquet", "--bootstrap", "10", "-o", "r")

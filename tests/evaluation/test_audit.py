@@ -1,6 +1,6 @@
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -83,6 +83,13 @@ def test_the_hardest_queries_are_those_wrong_by_most_one_per_molecule():
     # Answers' scores 0.5, 0.367, 0.233, 0.1: the last of C is the furthest off, A is right.
     assert [case.query for case in cases] == ["q3", "q1"]
     assert hardest_queries(results([1, 1], targets="AB")) == []
+
+
+@pytest.mark.filterwarnings("error")
+def test_infinite_scores_make_no_hardest_query():
+    found = results([2, 2], targets="AB")
+    infinite = replace(found, best_scores=np.full(2, np.inf), target_scores=np.array([np.inf, 0.1]))
+    assert hardest_queries(infinite) == []
 
 
 def test_an_audit_is_written_whole(tmp_path: Path):

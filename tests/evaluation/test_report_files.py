@@ -1,5 +1,6 @@
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from diptych.evaluation.report_files import (
     robustness_section,
     write_report,
 )
-from diptych.evaluation.report_sections import Method, result_sections
+from diptych.evaluation.report_sections import Method, Section, result_sections
 from diptych.evaluation.results import QueryResults
 from diptych.evaluation.results_scores import CandidateScores
 
@@ -89,6 +90,44 @@ def test_what_is_not_saved_is_left_out():
     plain = Method(results=QueryResults(**{**vars(bare.results), "numbers": {}, "metadata": {}, "control_ranks": {}}))
     titles = [section.title for section in result_sections({"mine": plain}, n_bootstrap=20)]
     assert titles == ["Figures of merit", "Rank curves", "List length"]
+
+
+def rescored(found: Method, value: float) -> Method:
+    return Method(results=found.results, scores=replace(found.scores, scores=np.full_like(found.scores.scores, value)))
+
+
+def pairs_of(methods: dict[str, Method]) -> tuple[list[str], Section]:
+    sections = {section.title: section for section in result_sections(methods, n_bootstrap=20)}
+    return list(sections), sections["Pair scores"]
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_method_without_scores_has_no_curve_and_is_named(tmp_path: Path, value: float):
+    good = method([1, 2, 2, 1])
+    titles, pairs = pairs_of({"mine": good, "empty": rescored(good, value)})
+    assert "Scores of answers and of other candidates" in titles
+    assert [row[:2] for row in pairs.rows] == [("mine", "0.833"), ("empty", "–")]
+    assert "empty has no curve: no candidate has a score." in pairs.text
+    titles, pairs = pairs_of({"empty": rescored(good, value)})
+    assert "Scores of answers and of other candidates" not in titles
+    assert (len(pairs.rows), pairs.picture) == (1, "")
+    write_report("Title", result_sections({"empty": rescored(good, value)}, n_bootstrap=20), tmp_path / "page.html")
+
+
+def test_scores_of_lists_without_their_answers_have_no_curve():
+    _, pairs = pairs_of({"mine": method([math.inf, math.inf])})
+    assert "mine has no curve: 0 of 8 pairs are right." in pairs.text
+
+
+@pytest.mark.filterwarnings("error")
+def test_infinite_scores_of_older_results_are_drawn_without_them():
+    found = method([1, 2, 2, 1])
+    scores = found.scores.scores.copy()
+    scores[found.scores.is_target] = np.nan
+    scores[:3] = np.inf
+    _, pairs = pairs_of({"mine": Method(results=found.results, scores=replace(found.scores, scores=scores))})
+    assert "<svg" in pairs.picture
 
 
 def test_a_report_is_read_with_its_scores_and_a_table_by_its_name(tmp_path: Path):

@@ -230,10 +230,12 @@ def _asked(ranker: Ranker, queries: Sequence[Query]) -> QueryResults:
 def hardest_queries(results: QueryResults, *, n: int = 12) -> list[HardCase]:
     """Return the wrong answers that stood furthest above the right ones, one per molecule.
 
-    The distance is best score less the answer's score; queries whose answer has no score, and those without a first
-    candidate, are left out: there is nothing to draw side by side.
+    The distance is best score less the answer's score; queries whose answer has no finite score, and those without a
+    first candidate, are left out: there is nothing to draw side by side.
     """
-    excess = np.where(results.ranks > 1, results.best_scores - results.target_scores, np.nan)
+    told = (results.ranks > 1) & np.isfinite(results.best_scores) & np.isfinite(results.target_scores)
+    excess = np.full(len(results), np.nan)
+    excess[told] = results.best_scores[told] - results.target_scores[told]
     found: dict[str, HardCase] = {}
     for row in np.argsort(-np.nan_to_num(excess, nan=-np.inf), kind="stable"):
         if len(found) == n or math.isnan(excess[row]):

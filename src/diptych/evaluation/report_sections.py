@@ -171,36 +171,22 @@ def _differences(methods: Mapping[str, QueryResults], *, n_bootstrap: int, seed:
 def _scores(methods: Mapping[str, Method]) -> list[Section]:
     scored = {name: method.scores for name, method in methods.items() if method.scores is not None}
     curves: dict[str, PairCurve] = {
-        name: pair_curve(scores.scores, scores.is_target)
-        for name, scores in scored.items()
-        if 0 < int(scores.is_target.sum()) < scores.scores.size
+        name: pair_curve(scores.scores, scores.is_target) for name, scores in scored.items() if not _no_curve(scores)
     }
-    if not curves:
-        return []
-    rows = [
-        (
-            name,
-            f"{curve.auroc:.3f}",
-            f"{curve.average_precision:.3f}",
-            f"{curve.prevalence:.3f}",
-            f"{curve.n_unscored:,}",
-        )
-        for name, curve in curves.items()
-    ]
-    return [
+    found = [
         Section(
             title="Scores of answers and of other candidates",
             text="Over all queries together. A score that means the same in every query tells the two apart here, too.",
-            picture=figures_report.score_distributions({name: scored[name] for name in curves}),
+            picture=figures_report.score_distributions({name: scored[name] for name in curves}) if curves else "",
         ),
         Section(
             title="Pair scores",
             text="Each pair of a spectrum and a candidate, right or wrong, over all queries together; by chance "
-            "average "
-            "precision is the prevalence.",
+            "average precision is the prevalence."
+            + "".join(f" {name} has no curve: {_no_curve(scored[name])}." for name in scored if name not in curves),
             header=("method", "AUROC", "average precision", "prevalence", "pairs without score"),
-            rows=rows,
-            picture=figures_report.pair_curves(curves),
+            rows=[_pair_row(name, scores, curves.get(name)) for name, scores in scored.items()],
+            picture=figures_report.pair_curves(curves) if curves else "",
             data={
                 name: {
                     "auroc": curve.auroc,
@@ -211,6 +197,22 @@ def _scores(methods: Mapping[str, Method]) -> list[Section]:
             },
         ),
     ]
+    return found if scored else []
+
+
+def _no_curve(scores: CandidateScores) -> str:
+    """Return why there is nothing to draw of scores; empty where there is something."""
+    n_right = int(scores.is_target.sum())
+    if not np.isfinite(scores.scores).any():
+        return "no candidate has a score"
+    return "" if 0 < n_right < scores.scores.size else f"{n_right:,} of {scores.scores.size:,} pairs are right"
+
+
+def _pair_row(name: str, scores: CandidateScores, curve: PairCurve | None) -> tuple[str, ...]:
+    if curve is None:
+        return name, "–", "–", "–", f"{int(np.isnan(scores.scores).sum()):,}"
+    figures = (curve.auroc, curve.average_precision, curve.prevalence)
+    return name, *(f"{figure:.3f}" for figure in figures), f"{curve.n_unscored:,}"
 
 
 def _confidence(tables: Mapping[str, QueryResults], methods: Mapping[str, Method]) -> list[Section]:
