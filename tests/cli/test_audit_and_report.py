@@ -18,6 +18,7 @@ MGF = (
     + SPECTRUM.format(name="third", mass=75.0804, smiles="OCCCC", peak=4)
 )
 LISTS = {"CCO": ["CCO", "CCCO", "CCCCO"], "CCCO": ["CCO", "CCCO", "CCCCO"], "CCCCO": ["CCO", "CCCCO"]}
+SOURCE = ("--spectra", "s.mgf", "--accessions", "folds.tsv", "--candidates", "lists.json")
 FOLDS = "accession\tfold\nfirst\ttest\nsecond\ttest\nthird\ttrain\n"
 
 
@@ -59,8 +60,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
 
 @pytest.fixture
 def evaluated(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    source = ["--spectra", "s.mgf", "--accessions", "folds.tsv", "--fold", "test", "--candidates", "lists.json"]
-    assert run(monkeypatch, "evaluate", *source, "--bootstrap", "20", "-o", "r.json") == 0
+    assert run(monkeypatch, "evaluate", *SOURCE, "--fold", "test", "--bootstrap", "20", "-o", "r.json") == 0
     return folder
 
 
@@ -75,9 +75,8 @@ def test_the_table_of_results_says_all_that_is_known(evaluated: Path):
 
 
 def test_an_audit_asks_anew_and_looks_for_leaks(evaluated: Path, monkeypatch, capsys):
-    source = ["--spectra", "s.mgf", "--accessions", "folds.tsv", "--candidates", "lists.json"]
     options = ["--model", "any", "--labels", "0", "--bootstrap", "20", "--control", "same=r.json", "-o", "audit"]
-    assert run(monkeypatch, "audit", "r.json", *source, *options) == 0
+    assert run(monkeypatch, "audit", "r.json", *SOURCE, *options) == 0
     audit = json.loads((evaluated / "audit" / "audit.json").read_text())
     verdicts = {finding["check"]: finding["verdict"] for finding in audit["findings"]}
     assert verdicts["shared molecules"] == "pass"
@@ -98,6 +97,16 @@ def test_an_audit_of_results_alone_says_what_it_did_not_check(evaluated: Path, m
     audit = json.loads((evaluated / "audit" / "audit.json").read_text())
     assert {f["check"] for f in audit["findings"] if f["verdict"] == "not checked"} >= {"near twins", "shared spectra"}
     assert audit["uses"] == []
+
+
+def test_the_differences_of_one_molecule_are_printed_without_an_interval(folder: Path, monkeypatch, capsys):
+    (folder / "folds.tsv").write_text("accession\tfold\nfirst\ttest\n")
+    assert run(monkeypatch, "evaluate", *SOURCE, "--fold", "test", "--bootstrap", "20", "-o", "r.json") == 0
+    capsys.readouterr()
+    assert run(monkeypatch, "audit", "r.json", "--bootstrap", "20", "-o", "audit") == 0
+    shown = capsys.readouterr().out
+    assert "+100.0 points @1 above spectrum_blind" in shown
+    assert "nan" not in shown
 
 
 def test_a_report_is_one_page(evaluated: Path, monkeypatch, capsys):

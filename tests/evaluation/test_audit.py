@@ -116,6 +116,7 @@ def test_an_audit_of_one_molecule_has_no_interval(tmp_path: Path):
     assert math.isnan(audit.low)
     assert audit.to_dict()["low"] is None
     audit.save(tmp_path)
+    assert "hit rate at 1 50.0 %, by spectrum" in (tmp_path / "audit.md").read_text()
 
 
 def test_neighbours_are_of_distinct_molecules_nearest_first():

@@ -165,6 +165,12 @@ def test_robustness_and_ladder_are_drawn(tmp_path: Path):
     assert [row[:3] for row in ladder.rows] == [("easy", "mine", "100.0"), ("hard", "mine", "25.0")]
 
 
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_a_rung_of_one_molecule_has_no_interval(tmp_path: Path):
+    ladder = ladder_section({"easy": [report(tmp_path / "a.json", [1, 2])]})
+    assert ladder.rows == [("easy", "mine", "50.0", "–")]
+
+
 def test_a_file_without_rows_is_no_robustness(tmp_path: Path):
     (tmp_path / "r.json").write_text("{}")
     with pytest.raises(EvaluationError, match="no rows with ranker, perturbation, strength and metrics"):

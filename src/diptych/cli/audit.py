@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -207,9 +208,10 @@ def _show(audit: Audit, output: Path) -> None:
     for finding in audit.findings:
         console.print(f"{finding.verdict:>11}  {finding.check}: {finding.says}", highlight=False, markup=False)
     for one in audit.above:
+        known = not math.isnan(one.low)
+        interval = f" ({100 * one.low:.1f} to {100 * one.high:.1f})" if known else ""  # of one molecule there is none
         console.print(
-            f"{100 * one.difference:+6.1f} points @1 above {one.second} ({100 * one.low:.1f} to {100 * one.high:.1f}) "
-            f"{one.mark}",
+            f"{100 * one.difference:+6.1f} points @1 above {one.second}{interval} {one.mark}",
             highlight=False,
             markup=False,
         )

@@ -19,10 +19,11 @@ COMPARED = ("difference", "95 % interval", "p adjusted", "p McNemar adjusted", "
 
 def markdown(audit: Audit) -> str:
     """Return the audit as Markdown."""
+    interval = "" if math.isnan(audit.low) else f" ({interval_cell(audit.low, audit.high)}, 95 % over molecules)"
     parts = [
         f"# Audit of {audit.name}",
-        f"{audit.n_queries:,} queries of {audit.n_molecules:,} molecules; hit rate at 1 {_rate(audit.hit_rate)} % "
-        f"({_interval(audit.low, audit.high)}), by spectrum, 95 % interval over molecules, ties against the target.",
+        f"{audit.n_queries:,} queries of {audit.n_molecules:,} molecules; hit rate at 1 {_rate(audit.hit_rate)} %"
+        f"{interval}, by spectrum, ties against the target.",
     ]
     for title, text, header, rows in sections(audit):
         parts += [f"## {title}", text, table(header, rows)]
@@ -65,7 +66,7 @@ def comparison_row(one: Comparison, *, name: str) -> tuple[str, ...]:
     return (
         name,
         f"{100 * one.difference:+.1f} {one.mark}".strip(),
-        _interval(one.low, one.high),
+        interval_cell(one.low, one.high),
         _p(one.p_adjusted),
         _p(one.p_mcnemar_adjusted),
         f"{one.n_queries:,}",
@@ -80,7 +81,7 @@ def length_table(lengths: Iterable[LengthBin]) -> tuple[Sequence[str], Rows]:
             f"{one.n_queries:,}",
             f"{one.n_molecules:,}",
             _rate(one.hit_rate),
-            _interval(one.low, one.high),
+            interval_cell(one.low, one.high),
             _rate(one.chance),
             _rate(one.beyond_chance),
         )
@@ -96,7 +97,7 @@ def stratum_table(strata: Iterable[Stratum]) -> tuple[Sequence[str], Rows]:
             f"{one.n_queries:,}",
             f"{one.n_molecules:,}",
             _rate(one.hit_rate),
-            _interval(one.low, one.high),
+            interval_cell(one.low, one.high),
             _rate(one.chance),
         )
         for one in strata
@@ -155,7 +156,8 @@ def _rate(value: float) -> str:
     return "–" if math.isnan(value) else f"{100 * value:.1f}"
 
 
-def _interval(low: float, high: float) -> str:
+def interval_cell(low: float, high: float) -> str:
+    """Return an interval in %, ``23.6 to 33.5``; a dash where there is none, as of one molecule."""
     return "–" if math.isnan(low) or math.isnan(high) else f"{100 * low:.1f} to {100 * high:.1f}"
 
 
