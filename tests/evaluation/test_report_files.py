@@ -48,8 +48,10 @@ def method(ranks: list[float], *, n_candidates: int = 4) -> Method:
     return Method(results=results, scores=candidates)
 
 
-def report(path: Path, ranks: list[float], *, name: str = "mine") -> Path:
+def report(path: Path, ranks: list[float], *, name: str = "mine", mces: str = "") -> Path:
     found = method(ranks)
+    if mces:
+        found = replace(found, results=found.results.with_numbers({"mces": np.linspace(0, 4, len(ranks))}))
     answers = Answers(
         ranker=name,
         ranks=found.results.ranks,
@@ -62,7 +64,7 @@ def report(path: Path, ranks: list[float], *, name: str = "mine") -> Path:
         targets=found.results.targets,
         list_lengths=found.results.n_candidates,
         answers=answers,
-        provenance={},
+        provenance={"mces": mces} if mces else {},
         n_bootstrap=20,
         details=found.results,
         candidate_scores=found.scores,
@@ -83,6 +85,23 @@ def test_a_page_of_saved_results_is_whole_and_needs_nothing_else(tmp_path: Path)
     assert figures_of["Figures of merit"]["data"]["mine"]["hit_rate@1"]["spectrum"] == 0.75
     assert [row[0] for row in figures_of["Differences to mine"]["rows"]] == ["other", "random"]
     assert "| mine | 4 | 2 | 75.0" in (tmp_path / "page.md").read_text()
+
+
+def test_a_report_says_which_mces_distance_it_shows(tmp_path: Path):
+    plain = method([1, 2])
+    known = replace(plain, results=plain.results.with_numbers({"mces": [0, 4]}))
+    report(tmp_path / "r.json", [1, 2], mces="exact")
+    _, exact = read_method(tmp_path / "r.json")
+    methods = {"mine": replace(known, mces="bound"), "its": exact, "table": known, "none": plain}
+    figures_of_merit = result_sections(methods, n_bootstrap=20)[0]
+    assert list(figures_of_merit.header[-2:]) == ["Tanimoto of first", "MCES of first"]
+    assert [row[-1] for row in figures_of_merit.rows] == ["2.00", "2.00", "2.00", "", ""]
+    for text in (
+        "The MCES distance of mine is the bound below it by neighbourhoods.",
+        "The MCES distance of its is exact up to 15.",
+        "The MCES distance of table is as its table has it, exact or a bound.",
+    ):
+        assert text in figures_of_merit.text
 
 
 def test_what_is_not_saved_is_left_out():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from diptych.errors import EvaluationError
 from diptych.evaluation.evaluation import Evaluation, MetricValue, evaluate
 from diptych.evaluation.results import QueryResults
-from diptych.evaluation.results_metadata import spectrum_columns
+from diptych.evaluation.results_metadata import Mces, check_mces, described
 from diptych.evaluation.results_scores import CandidateScores
 from diptych.evaluation.score_tables import ScoreTableRanker
 from diptych.files import replacing
@@ -39,11 +39,20 @@ class RunSettings:
         Of the intervals over molecules.
     min_list_length
         Queries with shorter lists are left out, and counted.
+    mces
+        Which MCES distance of the first candidate to the answer is written, see `described`.
+    temperatures
+        Name of a ranker whose scores are calibrated -> temperature of the softmax that makes probabilities of them.
     """
 
     n_bootstrap: int = 2000
     seed: int = 0
     min_list_length: int = 0
+    mces: Mces = "bound"
+    temperatures: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_mces(self.mces)
 
 
 @dataclass(frozen=True)
@@ -99,10 +108,11 @@ def run_benchmark(
             ranker,
             kept,
             controls=answered[1:] if i == 0 else (),
-            provenance={**questions.provenance, **(provenance or {}), **said[i]},
+            provenance={**questions.provenance, **(provenance or {}), **said[i], "mces": chosen.mces},
             **how,
         )
-        evaluations.append(_with_scores(evaluation, kept, ranker, n_left_out=len(questions.queries) - len(kept)))
+        n_left_out = len(questions.queries) - len(kept)
+        evaluations.append(_with_scores(evaluation, kept, ranker, n_left_out=n_left_out, settings=chosen))
     return evaluations
 
 
@@ -110,14 +120,15 @@ def _table_counts(ranker: Ranker, queries: Sequence[Query]) -> dict[str, int]:
     return ranker.counts(queries) if isinstance(ranker, ScoreTableRanker) else {}
 
 
-def _with_scores(evaluation: Evaluation, queries: Sequence[Query], ranker: _Answered, *, n_left_out: int) -> Evaluation:
-    details = QueryResults.of_scores(queries, ranker.scores).with_metadata(
-        spectrum_columns([query.spectrum for query in queries])
-    )
+def _with_scores(
+    evaluation: Evaluation, queries: Sequence[Query], ranker: _Answered, *, n_left_out: int, settings: RunSettings
+) -> Evaluation:
+    temperature = settings.temperatures.get(ranker.name)
+    results = QueryResults.of_scores(queries, ranker.scores, temperature=temperature)
     counts = {**evaluation.provenance["counts"], "queries_left_out_for_short_lists": n_left_out}
     return replace(
         evaluation,
-        details=details,
+        details=described(results, [query.spectrum for query in queries], mces=settings.mces),
         candidate_scores=CandidateScores.of(queries, ranker.scores),
         provenance={**evaluation.provenance, "counts": counts},
     )

@@ -34,7 +34,8 @@ def read_method(path: Path) -> tuple[str, Method]:
     if path.suffix == ".json":
         evaluation = Evaluation.load(path)
         results = evaluation.details or QueryResults.read(path)
-        return evaluation.model, Method(results=results, scores=evaluation.candidate_scores)
+        kind = str(evaluation.provenance.get("mces", ""))
+        return evaluation.model, Method(results=results, scores=evaluation.candidate_scores, mces=kind)
     return path.name.removesuffix(".tsv").removesuffix(".ranks"), Method(results=QueryResults.read(path))
 
 

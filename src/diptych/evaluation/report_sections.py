@@ -25,6 +25,12 @@ if TYPE_CHECKING:
     from diptych.evaluation.evaluation import MetricValue
     from diptych.evaluation.results_scores import CandidateScores
 
+_EXTRA = {"tanimoto": "Tanimoto of first", "mces": "MCES of first"}
+_MCES = {
+    "bound": "the bound below it by neighbourhoods",
+    "exact": "exact up to 15",
+    "": "as its table has it, exact or a bound",
+}
 _DRAWN_STRATA = ("instrument_class", "adduct", "collision_energy", "n_peaks", "ring_systems", "nearest_training")
 
 
@@ -38,10 +44,13 @@ class Method:
         Its table.
     scores
         Of all candidates; None where they were not saved.
+    mces
+        Which MCES distance the table has: ``bound`` or ``exact``; empty where that is not known.
     """
 
     results: QueryResults
     scores: CandidateScores | None = None
+    mces: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +96,7 @@ def result_sections(methods: Mapping[str, Method], *, n_bootstrap: int = 2000, s
         if name not in tables
     }
     found = [
-        _figures(every, **bootstrap),
+        _figures(every, mces=_which_mces(methods), **bootstrap),
         _differences(every, **bootstrap),
         Section(
             title="Rank curves",
@@ -117,10 +126,19 @@ def _of_ranks(results: QueryResults, ranks: Any) -> QueryResults:  # noqa: ANN40
     )
 
 
-def _figures(methods: Mapping[str, QueryResults], *, n_bootstrap: int, seed: int) -> Section:
+def _which_mces(methods: Mapping[str, Method]) -> str:
+    """Return a sentence that says which MCES distance is shown of which method; empty where none is."""
+    kinds: dict[str, list[str]] = {}
+    for name, method in methods.items():
+        if "mces" in method.results.numbers:
+            kinds.setdefault(_MCES.get(method.mces, _MCES[""]), []).append(name)
+    return "".join(f" The MCES distance of {', '.join(names)} is {kind}." for kind, names in kinds.items())
+
+
+def _figures(methods: Mapping[str, QueryResults], *, mces: str, n_bootstrap: int, seed: int) -> Section:
     values = {name: figures_of_merit(results, n_bootstrap=n_bootstrap, seed=seed) for name, results in methods.items()}
     header = ("method", "queries", "molecules", "@1", "@5", "@20", "MRR = MAP", "mean rank", "@1 by molecule")
-    extra = [name for name in ("tanimoto", "mces") if any(name in found for found in values.values())]
+    extra = [name for name in _EXTRA if any(name in found for found in values.values())]
     rows = [
         (
             name,
@@ -137,9 +155,9 @@ def _figures(methods: Mapping[str, QueryResults], *, n_bootstrap: int, seed: int
         title="Figures of merit",
         text="In %, by spectrum unless said otherwise, with 95 % BCa intervals over molecules; ties count against the "
         "answer, a missing answer is a miss. One candidate alone is right, so recall at k is the hit rate, "
-        "precision at k a "
-        "k-th of it. Tanimoto and MCES distance are those of the first candidate to the answer.",
-        header=(*header, *(f"{key} of first" for key in extra)),
+        "precision at k a k-th of it. Tanimoto and MCES distance are those of the first candidate to the answer."
+        + mces,
+        header=(*header, *(_EXTRA[key] for key in extra)),
         rows=rows,
         data={name: {key: _numbers(value) for key, value in found.items()} for name, found in values.items()},
     )
