@@ -72,6 +72,8 @@ class Audit:
         The method less each control and baseline, hit rate at 1.
     uses
         Perturbed spectra less the unperturbed, on a sample of queries: what the method looks at.
+    asked
+        A sentence on the method that was asked with perturbed spectra, or on why none was; empty where none was to be.
     strata
         Column -> hit rates.
     lengths
@@ -91,6 +93,7 @@ class Audit:
     findings: tuple[Finding, ...]
     above: tuple[Comparison, ...] = ()
     uses: tuple[Comparison, ...] = ()
+    asked: str = ""
     strata: Mapping[str, tuple[Stratum, ...]] = field(default_factory=dict)
     lengths: tuple[LengthBin, ...] = ()
     hardest: tuple[HardCase, ...] = ()
@@ -124,6 +127,7 @@ def audit_results(
     findings: Sequence[Finding],
     controls: Mapping[str, QueryResults] | None = None,
     uses: Sequence[Comparison] = (),
+    asked: str = "",
     hardest: Sequence[HardCase] = (),
     harmful: Sequence[Mapping[str, Any]] = (),
     n_bootstrap: int = 2000,
@@ -141,7 +145,7 @@ def audit_results(
         Of the checks for leaks.
     controls
         Further controls and baselines: name -> results.
-    uses, hardest, harmful
+    uses, asked, hardest, harmful
         As `Audit` has them.
     n_bootstrap, seed
         Of intervals and p-values.
@@ -160,6 +164,7 @@ def audit_results(
         findings=tuple(findings),
         above=tuple(_above(name, results, others | dict(controls or {}), n_bootstrap=n_bootstrap, seed=seed)),
         uses=tuple(uses),
+        asked=asked,
         strata={column: tuple(by_stratum(results, column, n_bootstrap=n_bootstrap, seed=seed)) for column in columns},
         lengths=tuple(by_list_length(results, n_bootstrap=n_bootstrap, seed=seed)),
         hardest=tuple(hardest),

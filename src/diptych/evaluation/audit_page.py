@@ -49,8 +49,9 @@ def sections(audit: Audit) -> list[tuple[str, str, Sequence[str], Rows]]:
         ),
         (
             "What it looks at",
-            "Hit rate at 1 of perturbed spectra less that of the same spectra unperturbed. What costs nothing is "
-            "not used.",
+            f"{audit.asked} Hit rate at 1 of perturbed spectra less that of the same spectra unperturbed. What costs "
+            "nothing is not used. A model does not answer a spectrum without a precursor m/z: where none is stated, "
+            "every query is a miss by definition, and what that costs is the hit rate of the sample itself.".strip(),
             ("perturbation", *COMPARED),
             [comparison_row(one, name=one.first) for one in audit.uses],
         ),
