@@ -6,8 +6,12 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
+import torch
 
 from diptych.cli import main
+from diptych.encoders.tokens import TokenVectors
+from diptych.retrieval import reranking
+from diptych.retrieval.rankers import EmbeddingRanker
 
 SPECTRUM = (
     "BEGIN IONS\nTITLE={name}\nPEPMASS={mass}\nCHARGE=1+\nSMILES={smiles}\n{peak} 100\n{peak}.5 30\n40.1 7\nEND IONS\n"
@@ -18,6 +22,7 @@ MGF = (
     + SPECTRUM.format(name="third", mass=75.0804, smiles="OCCCC", peak=4)
 )
 LISTS = {"CCO": ["CCO", "CCCO", "CCCCO"], "CCCO": ["CCO", "CCCO", "CCCCO"], "CCCCO": ["CCO", "CCCCO"]}
+SOURCE = ("--spectra", "s.mgf", "--accessions", "folds.tsv", "--candidates", "lists.json")
 FOLDS = "accession\tfold\nfirst\ttest\nsecond\ttest\nthird\ttrain\n"
 
 
@@ -59,8 +64,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
 
 @pytest.fixture
 def evaluated(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    source = ["--spectra", "s.mgf", "--accessions", "folds.tsv", "--fold", "test", "--candidates", "lists.json"]
-    assert run(monkeypatch, "evaluate", *source, "--bootstrap", "20", "-o", "r.json") == 0
+    assert run(monkeypatch, "evaluate", *SOURCE, "--fold", "test", "--bootstrap", "20", "-o", "r.json") == 0
     return folder
 
 
@@ -75,9 +79,8 @@ def test_the_table_of_results_says_all_that_is_known(evaluated: Path):
 
 
 def test_an_audit_asks_anew_and_looks_for_leaks(evaluated: Path, monkeypatch, capsys):
-    source = ["--spectra", "s.mgf", "--accessions", "folds.tsv", "--candidates", "lists.json"]
     options = ["--model", "any", "--labels", "0", "--bootstrap", "20", "--control", "same=r.json", "-o", "audit"]
-    assert run(monkeypatch, "audit", "r.json", *source, *options) == 0
+    assert run(monkeypatch, "audit", "r.json", *SOURCE, *options) == 0
     audit = json.loads((evaluated / "audit" / "audit.json").read_text())
     verdicts = {finding["check"]: finding["verdict"] for finding in audit["findings"]}
     assert verdicts["shared molecules"] == "pass"
@@ -93,11 +96,128 @@ def test_an_audit_asks_anew_and_looks_for_leaks(evaluated: Path, monkeypatch, ca
     assert "shared molecules" in capsys.readouterr().out
 
 
+class PeakReader(CarbonCounter):
+    """Its vectors are those of the counter; its tokens know the answer by the precursor, if the first peak is high."""
+
+    interaction = None
+    metadata: ClassVar[dict] = {"reranking": {"recall": 64, "weight": 1.0, "temperature": None}}
+
+    def encode_spectrum_tokens(self, spectra, *, blind=False):
+        places = [
+            round((s.precursor_mz - 19) / 14.016) if not blind and s.intensity.max() > 2 * s.intensity.min() else 0
+            for s in spectra
+        ]
+        return tokens(places)
+
+    def encode_structure_tokens(self, structures):
+        return tokens([structure.smiles.count("C") for structure in structures])
+
+
+def tokens(places: list[int]) -> TokenVectors:
+    return TokenVectors(vectors=torch.eye(64)[places][:, None], mask=torch.ones(len(places), 1, dtype=torch.bool))
+
+
+def test_an_audit_asks_the_second_look_that_was_judged(folder: Path, monkeypatch, capsys):
+    monkeypatch.setattr(
+        sys.modules["diptych.embedding"], "JointEmbedding", SimpleNamespace(load=lambda _: PeakReader())
+    )
+    assert run(monkeypatch, "evaluate", *SOURCE, "--fold", "test", "--bootstrap", "20", "-o", "r.json") == 0
+    options = ["--model", "any", "--labels", "0", "--bootstrap", "20", "-o", "audit"]
+    assert run(monkeypatch, "audit", "r.json", *SOURCE, *options) == 0
+    audit = json.loads((folder / "audit" / "audit.json").read_text())
+    cost = {one["first"]: one["difference"] for one in audit["uses"]}
+    # By vectors alone the second would be wrong, and the height of peaks would make no difference.
+    assert audit["hit_rate"] == 1.0
+    assert cost["intensities flattened"] == -1.0
+    said = "Asked: carbon-counter, with its second look at the first 64 candidates, with 1 of its prior"
+    assert audit["asked"] == f"{said} (as the results say)."
+    shown = " ".join(capsys.readouterr().out.split())
+    assert said in shown
+    assert "-100.0 points @1 with precursor not stated (a miss by definition)" in shown
+    page = (folder / "audit" / "audit.md").read_text()
+    assert said in page
+    assert "every query is a miss by definition" in page
+
+
+@pytest.mark.parametrize(
+    ("results", "prior", "said"),
+    [
+        ("r.json", 0.25, "with 0.25 of its prior (as the results say)."),
+        (
+            "r.ranks.tsv",
+            1.0,
+            "with 1 of its prior (the results do not say how much). The results are a table, which does not say of "
+            "which model they are.",
+        ),
+    ],
+)
+def test_an_audit_asks_with_the_prior_that_was_judged(folder: Path, monkeypatch, results: str, prior: float, said: str):
+    options = ["--fold", "test", "--prior", "0.25", "--bootstrap", "0", "-o", "r.json"]
+    assert run(monkeypatch, "evaluate", *SOURCE, *options) == 0
+    priors = []
+    monkeypatch.setattr(
+        reranking, "model_ranker", lambda model, *, prior: priors.append(prior) or EmbeddingRanker(model, prior=prior)
+    )
+    options = ["--model", "any", "--labels", "0", "--bootstrap", "20", "-o", "audit"]
+    assert run(monkeypatch, "audit", results, *SOURCE, *options) == 0
+    assert priors == [prior]
+    asked = json.loads((folder / "audit" / "audit.json").read_text())["asked"]
+    assert asked == f"Asked: carbon-counter, by the cosine of its vectors, {said}"
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"name": "another"}, "The results are those of carbon-counter, which was not asked."),
+        (
+            {"digest": "d" * 64},
+            "The results are those of another model of this name (digest c0ffee, not dddddddddddd).",
+        ),
+    ],
+)
+def test_an_audit_says_where_the_results_are_of_another_model(evaluated: Path, monkeypatch, changed: dict, said: str):
+    for name, value in changed.items():
+        monkeypatch.setattr(CarbonCounter, name, value)
+    options = ["--model", "any", "--labels", "0", "--bootstrap", "20", "-o", "audit"]
+    assert run(monkeypatch, "audit", "r.json", *SOURCE, *options) == 0
+    assert json.loads((evaluated / "audit" / "audit.json").read_text())["asked"].endswith(said)
+
+
+def test_an_audit_says_why_a_model_was_not_asked(evaluated: Path, monkeypatch, capsys):
+    monkeypatch.setattr("diptych.encoders.model_folder.model_folder", lambda _: evaluated)
+    assert run(monkeypatch, "audit", "r.json", "--model", "any", "--bootstrap", "20", "-o", "audit") == 0
+    assert "Not asked anew: besides --model this needs --spectra and --candidates." in capsys.readouterr().out
+    (evaluated / "s.mgf").write_text(MGF.replace("TITLE=", "TITLE=other "))
+    options = ["--spectra", "s.mgf", "--candidates", "lists.json", "--model", "any", "--bootstrap", "20", "-o", "audit"]
+    assert run(monkeypatch, "audit", "r.json", *options) == 0
+    assert "none of the 2 queries of the results is a spectrum of s.mgf" in " ".join(capsys.readouterr().out.split())
+
+
+def test_spectra_alone_are_compared_and_drawn(evaluated: Path, monkeypatch):
+    (evaluated / "same.mgf").write_text(MGF.replace("TITLE=", "TITLE=trained "))
+    options = ["--spectra", "s.mgf", "--train", "same.mgf", "--bootstrap", "20", "-o", "audit"]
+    assert run(monkeypatch, "audit", "r.json", *options) == 0
+    audit = json.loads((evaluated / "audit" / "audit.json").read_text())
+    (found,) = [finding for finding in audit["findings"] if finding["check"] == "shared spectra"]
+    assert (found["verdict"], found["numbers"]["same"]) == ("fail", 2)
+    assert "<svg" in (evaluated / "audit" / "audit.html").read_text()
+
+
 def test_an_audit_of_results_alone_says_what_it_did_not_check(evaluated: Path, monkeypatch):
     assert run(monkeypatch, "audit", "r.ranks.tsv", "--bootstrap", "20", "-o", "audit") == 0
     audit = json.loads((evaluated / "audit" / "audit.json").read_text())
     assert {f["check"] for f in audit["findings"] if f["verdict"] == "not checked"} >= {"near twins", "shared spectra"}
     assert audit["uses"] == []
+
+
+def test_the_differences_of_one_molecule_are_printed_without_an_interval(folder: Path, monkeypatch, capsys):
+    (folder / "folds.tsv").write_text("accession\tfold\nfirst\ttest\n")
+    assert run(monkeypatch, "evaluate", *SOURCE, "--fold", "test", "--bootstrap", "20", "-o", "r.json") == 0
+    capsys.readouterr()
+    assert run(monkeypatch, "audit", "r.json", "--bootstrap", "20", "-o", "audit") == 0
+    shown = capsys.readouterr().out
+    assert "+100.0 points @1 above spectrum_blind" in shown
+    assert "nan" not in shown
 
 
 def test_a_report_is_one_page(evaluated: Path, monkeypatch, capsys):
@@ -114,12 +234,44 @@ def test_a_report_is_one_page(evaluated: Path, monkeypatch, capsys):
     [
         (("report", "r.json", "r.json"), "two results are called 'carbon-counter'"),
         (("report", "r.json", "--split", "r.json"), "--split r.json; expected NAME=REPORT"),
+        (("report", "r.json", "--model", "any"), "--model needs --spectra FILE"),
+        (("report", "r.json", "--spectra", "other.mgf"), "none of its spectra is among the queries of carbon-counter"),
         (("audit", "r.json", "--control", "r.json"), "--control r.json; expected NAME=FILE"),
+        (("audit", "r.json", "--candidates", "lists.json"), "--candidates lists.json needs --spectra FILE"),
+        (
+            ("audit", "r.json", "--accessions", "folds.tsv"),
+            "--accessions folds.tsv needs --spectra FILE or --train FILE",
+        ),
+        (
+            ("audit", "r.json", "--spectra", "s.mgf", "--fold", "test"),
+            "--fold test needs --accessions FILE, or COLUMN=",
+        ),
+        (("audit", "r.json", "--spectra", "s.mgf", "--fold", "x=test"), "--fold x=test needs --accessions FILE"),
+        (("audit", "r.json", "--spectra", "d.parquet", "--fold", "test"), "--fold test needs --accessions FILE"),
+        (
+            ("audit", "r.json", "--train", "s.mgf", "--train-fold", "train"),
+            "--train-fold train needs --accessions FILE",
+        ),
+        (
+            ("audit", "r.json", "--model", "any", "--sample", "5"),
+            "--sample 5 needs --model, --spectra and --candidates",
+        ),
+        (
+            ("audit", "r.json", "--model", "any", "--spectra", "s.mgf", "--candidates", "lists.json", "--labels", "5"),
+            "--labels 5 needs --model, --spectra, --candidates and training spectra",
+        ),
     ],
 )
 def test_wrong_arguments_are_named(evaluated: Path, monkeypatch, capsys, arguments: tuple[str, ...], message: str):
+    (evaluated / "other.mgf").write_text(MGF.replace("TITLE=", "TITLE=other "))
     assert run(monkeypatch, *arguments) == 2
     assert message in " ".join(capsys.readouterr().err.replace("│", " ").split())
+
+
+def test_a_map_of_too_few_molecules_is_left_out_and_said_so(evaluated: Path, monkeypatch, capsys):
+    options = ["--spectra", "s.mgf", "--model", "any", "--bootstrap", "20", "-o", "page.html"]
+    assert run(monkeypatch, "report", "r.json", *options) == 0
+    assert "No map: spectrum and structure of 2 molecules are known; expected 5" in capsys.readouterr().out
 
 
 def test_a_plan_that_is_missing_is_one_line(monkeypatch, capsys):

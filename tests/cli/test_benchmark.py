@@ -1,3 +1,4 @@
+import csv
 import json
 import sys
 from pathlib import Path
@@ -179,6 +180,49 @@ def test_fusions_and_shuffled_spectra_are_asked_by_name(benchmark: Path, monkeyp
     assert not [path for path in (benchmark / "r").iterdir() if ":" in path.name]
     assert run(monkeypatch, "run", "b", "--ranker", "shuffled_spectra", "-o", "again") == 2
     assert "shuffled_spectra asks a model with the spectra of others" in capfd.readouterr().err
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    """Return the rows of a table of results without the ranks under controls."""
+    with path.open() as stream:
+        rows = list(csv.DictReader(stream, delimiter="\t"))
+    return [{name: text for name, text in row.items() if not name.startswith("rank_")} for row in rows]
+
+
+def test_both_commands_write_the_same_columns(benchmark: Path, monkeypatch):
+    monkeypatch.setattr(CarbonCounter, "metadata", {"calibration": {"temperature": 0.5}})
+    assert run(monkeypatch, "run", "b", "--model", "any", "--bootstrap", "5", "-o", "r") == 0
+    source = ["--spectra", "d.parquet", "--fold", "scaffold=test", "--candidates", "b/lists_formula.parquet"]
+    monkeypatch.setattr(sys, "argv", ["diptych", "evaluate", *source, "--bootstrap", "5", "-o", "e.json"])
+    with pytest.raises(SystemExit, match="0"):
+        main.run()
+    of_run, of_evaluate = (_rows(benchmark / name) for name in ("r/report.ranks.tsv", "e.ranks.tsv"))
+    assert [list(row) for row in of_run] == [list(row) for row in of_evaluate]
+    assert of_run == of_evaluate
+    assert of_run[0].keys() >= {"probability", "tanimoto", "mces", "ring_systems", "formula", "adduct"}
+    # Cosines 1 and 0 at a temperature of 1/2; isopropanol has the cosine of propanol.
+    right = 1 / (1 + np.exp(-2))
+    np.testing.assert_allclose(sorted(float(row["probability"]) for row in of_run), [0.5, 0.5, right, right])
+    # Propanol's CH2 less the CH of isopropanol lacks O, its CH2O less CH3 has it: half a bond each.
+    assert [row["mces"] for row in of_run] == ["0", "0", "1", "1"]
+    for report in ("r/report.json", "r/spectrum_blind.json", "e.json"):
+        assert json.loads((benchmark / report).read_text())["provenance"]["mces"] == "bound"
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_a_table_of_infinite_scores_is_judged_and_reported(benchmark: Path, monkeypatch, capsys):
+    rows = [f"{name}-{number}\t{name}\tinf" for name in SMILES[:2] for number in range(2)]
+    (benchmark / "tool.tsv").write_text("\n".join(["query\tsmiles\tscore", *rows, "CCO-0\tCOC\t-inf"]) + "\n")
+    options = ("--scores", "tool.tsv", "--bootstrap", "10", "-o", "r")
+    assert run(monkeypatch, "run", "b", *options) == 0
+    assert "tool: 5 table rows without score" in capsys.readouterr().out
+    assert run(monkeypatch, "run", "b", *options, "--protocol", "answer-absent") == 0
+    (row,) = json.loads((benchmark / "r" / "answer-absent.json").read_text())["rows"]
+    assert (row["queries"], row["left_out"], row["auroc"]) == (0, 4, None)
+    monkeypatch.setattr(sys, "argv", ["diptych", "report", "r/report.json", "--bootstrap", "10", "-o", "page.html"])
+    with pytest.raises(SystemExit, match="0"):
+        main.run()
+    assert "tool has no curve: no candidate has a score." in (benchmark / "page.md").read_text()
 
 
 def test_the_molecule_prior_learns_from_a_table(benchmark: Path, monkeypatch, capfd):

@@ -113,6 +113,26 @@ def test_without_the_prior_the_model_is_asked_less_what_it_says_blind(folder: Pa
     np.testing.assert_allclose(targets[1], np.array(targets[0]) / np.sqrt(2), rtol=1e-4)
 
 
+@pytest.mark.parametrize(("mces", "column"), [((), True), (("--mces", "bound"), True), (("--mces", "none"), False)])
+def test_the_mces_distance_of_the_first_candidate_is_written(folder: Path, monkeypatch, mces, column: bool):
+    (folder / "s.mgf").write_text(MGF.replace("2.0 100", "3.0 100"))  # ethanol is taken for propanol
+    options = ["--model", "any", "--spectra", "s.mgf", "--candidates", "lists.json", "--bootstrap", "0", *mces]
+    assert run(monkeypatch, *options) == 0
+    with (folder / "report.ranks.tsv").open() as stream:
+        rows = list(csv.DictReader(stream, delimiter="\t"))
+    # One bond more in propanol than in ethanol.
+    assert [row.get("mces") for row in rows] == (["1", "0"] if column else [None, None])
+    assert json.loads((folder / "report.json").read_text())["provenance"]["mces"] == ("bound" if column else "none")
+
+
+def test_without_its_package_the_exact_distance_is_refused_before_the_model_is_asked(folder: Path, monkeypatch, capfd):
+    monkeypatch.setattr("diptych.evaluation.results_metadata.has_exact_mces", lambda: False)
+    monkeypatch.setattr(CarbonCounter, "encode_spectra", None)
+    options = ["--model", "any", "--spectra", "s.mgf", "--candidates", "lists.json", "--mces", "exact"]
+    assert run(monkeypatch, *options) == 1
+    assert capfd.readouterr().err.startswith("diptych: the exact MCES distance needs the package myopic-mces")
+
+
 def test_several_spectra_of_a_molecule_are_asked_as_one_query(folder: Path, monkeypatch):
     again = (
         MGF.replace("TITLE=first", "TITLE=again").replace("2.0 100", "3.0 100").partition("BEGIN IONS\nTITLE=second")

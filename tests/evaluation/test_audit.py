@@ -1,6 +1,6 @@
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -85,6 +85,13 @@ def test_the_hardest_queries_are_those_wrong_by_most_one_per_molecule():
     assert hardest_queries(results([1, 1], targets="AB")) == []
 
 
+@pytest.mark.filterwarnings("error")
+def test_infinite_scores_make_no_hardest_query():
+    found = results([2, 2], targets="AB")
+    infinite = replace(found, best_scores=np.full(2, np.inf), target_scores=np.array([np.inf, 0.1]))
+    assert hardest_queries(infinite) == []
+
+
 def test_an_audit_is_written_whole(tmp_path: Path):
     found = results([1, 2, 3, 1], targets="ABCD")
     finding = Finding(check="ties", verdict=Verdict.WARN, says="Some tie.")
@@ -109,6 +116,7 @@ def test_an_audit_of_one_molecule_has_no_interval(tmp_path: Path):
     assert math.isnan(audit.low)
     assert audit.to_dict()["low"] is None
     audit.save(tmp_path)
+    assert "hit rate at 1 50.0 %, by spectrum" in (tmp_path / "audit.md").read_text()
 
 
 def test_neighbours_are_of_distinct_molecules_nearest_first():

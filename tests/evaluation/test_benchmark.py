@@ -9,7 +9,7 @@ import pytest
 from diptych.data.annotated import AnnotatedSpectrum
 from diptych.data.columns import SCHEMA, rows_to_batch
 from diptych.data.dataset import read_dataset
-from diptych.errors import DatasetError, EvaluationError
+from diptych.errors import DatasetError, EvaluationError, StructureError
 from diptych.evaluation import Evaluation
 from diptych.evaluation.benchmark_build import BenchmarkSettings, build_benchmark, build_massspecgym
 from diptych.evaluation.benchmark_folder import Benchmark, freeze
@@ -215,6 +215,22 @@ def test_results_are_saved_with_every_query_and_every_score(dataset: Path, tmp_p
     assert len(CandidateScores.read(paths[0])) == 2
     assert json.loads((tmp_path / "r" / "summary.json").read_text()) == summary(evaluations)
     assert "| tool | 50.0 (" in (tmp_path / "r" / "summary.md").read_text()
+
+
+def test_what_stood_first_is_described(dataset: Path, tmp_path: Path):
+    _, (tool, _) = run_both(dataset, tmp_path / "b")
+    assert tool.details is not None
+    # Ethanol stood first and is right; nothing of the second list has a score.
+    np.testing.assert_array_equal(tool.details.numbers["tanimoto"], [1, np.nan])
+    np.testing.assert_array_equal(tool.details.numbers["mces"], [0, np.nan])
+    assert tool.details.metadata["ring_systems"] == ("0", "0")
+    assert tool.provenance["mces"] == "bound"
+
+
+def test_the_exact_distance_is_refused_without_its_package(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("diptych.evaluation.results_metadata.has_exact_mces", lambda: False)
+    with pytest.raises(StructureError, match="needs the package myopic-mces"):
+        RunSettings(mces="exact")
 
 
 def test_short_lists_are_left_out_on_request_and_counted(dataset: Path, tmp_path: Path):

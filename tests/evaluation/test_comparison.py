@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -27,6 +28,15 @@ def test_mcnemar_worked_out_by_hand():
     assert (test.only_first, test.only_second) == (5, 1)
     assert test.p_value == pytest.approx(14 / 64)
     assert mcnemar(second, first).p_value == pytest.approx(14 / 64)
+
+
+def test_a_report_adjusts_mcnemar_s_p_values_over_its_controls():
+    # Above the first control by 8 queries to none, p = 2 / 2^8; above the second by 3 to none, p = 2 / 2^3.
+    first, weak, strong = evaluation([1] * 8), evaluation([2] * 8), evaluation([1] * 5 + [2] * 3)
+    controls = [replace(one.answers, ranker=name) for name, one in (("weak", weak), ("strong", strong))]
+    above = replace(first, controls=tuple(controls), n_bootstrap=20).to_report()["above_controls"]
+    assert [above[name]["mcnemar_p"] for name in ("weak", "strong")] == pytest.approx([2 / 256, 2 / 8])
+    assert [above[name]["mcnemar_p_adjusted"] for name in ("weak", "strong")] == pytest.approx([4 / 256, 2 / 8])
 
 
 def test_mcnemar_of_equal_methods_is_one():

@@ -43,6 +43,28 @@ def test_methods_are_compared_on_the_queries_they_share():
     assert (same.difference, same.p_adjusted, same.mark, same.is_significant) == (0.0, 1.0, "", False)
 
 
+def test_mcnemar_s_p_values_are_adjusted_over_the_table_as_well():
+    # The base hits the last two queries alone. Won and lost against it 8 and 0, 7 and 1, 8 and 1: by hand
+    # 2 / 2^8, 2 (1 + 8) / 2^8 and 2 (1 + 9) / 2^9. Ascending times 3, 2, 1, each at least the one before it.
+    base = results([2] * 8 + [1, 1])
+    methods = {
+        "base": base,
+        "eight to none": results([1] * 10),
+        "seven to one": results([1] * 7 + [2, 2, 1]),
+        "eight to one": results([1] * 8 + [2, 1]),
+    }
+    found = compare(methods, against="base", n_bootstrap=20)
+    assert [(one.only_first, one.only_second) for one in found] == [(8, 0), (7, 1), (8, 1)]
+    assert [one.p_mcnemar for one in found] == pytest.approx([2 / 256, 18 / 256, 20 / 512])
+    # 3 x 0.0078125, then 2 x 0.0390625, then 1 x 0.0703125, which may not be below the one before it.
+    assert [one.p_mcnemar_adjusted for one in found] == pytest.approx([0.0234375, 0.078125, 0.078125])
+
+
+def test_one_comparison_alone_is_not_adjusted():
+    (only,) = compare({"base": results([2] * 8), "better": results([1] * 8)}, against="base", n_bootstrap=20)
+    assert only.p_mcnemar_adjusted == only.p_mcnemar == pytest.approx(2 / 256)
+
+
 def test_one_molecule_gives_no_p_value():
     assert np.isnan(paired_bootstrap(np.ones(3), ["A"] * 3)).all()
 

@@ -33,6 +33,14 @@ def test_areas_agree_with_an_independent_library():
     assert curve.average_precision == pytest.approx(metrics.average_precision_score(right, scores))
 
 
+@pytest.mark.filterwarnings("error")
+def test_infinite_scores_that_tie_are_one_level():
+    # (false, true) positive rates at inf, 0 and -inf: (.5, .5), (.5, 1), (1, 1).
+    curve = pair_curve([math.inf, math.inf, 0.0, -math.inf], [1, 0, 1, 0])
+    assert curve.threshold.tolist() == [math.inf, 0.0, -math.inf]
+    assert curve.auroc == pytest.approx(0.5 * 0.5 / 2 + 0.5)
+
+
 def test_pairs_without_a_score_stand_last_and_are_counted():
     curve = pair_curve([0.9, math.nan, 0.1], [1, 1, 0])
     assert curve.n_unscored == 1

@@ -1,5 +1,6 @@
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from diptych.evaluation.report_files import (
     robustness_section,
     write_report,
 )
-from diptych.evaluation.report_sections import Method, result_sections
+from diptych.evaluation.report_sections import Method, Section, result_sections
 from diptych.evaluation.results import QueryResults
 from diptych.evaluation.results_scores import CandidateScores
 
@@ -47,8 +48,10 @@ def method(ranks: list[float], *, n_candidates: int = 4) -> Method:
     return Method(results=results, scores=candidates)
 
 
-def report(path: Path, ranks: list[float], *, name: str = "mine") -> Path:
+def report(path: Path, ranks: list[float], *, name: str = "mine", mces: str = "") -> Path:
     found = method(ranks)
+    if mces:
+        found = replace(found, results=found.results.with_numbers({"mces": np.linspace(0, 4, len(ranks))}))
     answers = Answers(
         ranker=name,
         ranks=found.results.ranks,
@@ -61,7 +64,7 @@ def report(path: Path, ranks: list[float], *, name: str = "mine") -> Path:
         targets=found.results.targets,
         list_lengths=found.results.n_candidates,
         answers=answers,
-        provenance={},
+        provenance={"mces": mces} if mces else {},
         n_bootstrap=20,
         details=found.results,
         candidate_scores=found.scores,
@@ -84,11 +87,66 @@ def test_a_page_of_saved_results_is_whole_and_needs_nothing_else(tmp_path: Path)
     assert "| mine | 4 | 2 | 75.0" in (tmp_path / "page.md").read_text()
 
 
+def test_a_report_says_which_mces_distance_it_shows(tmp_path: Path):
+    plain = method([1, 2])
+    known = replace(plain, results=plain.results.with_numbers({"mces": [0, 4]}))
+    report(tmp_path / "r.json", [1, 2], mces="exact")
+    _, exact = read_method(tmp_path / "r.json")
+    methods = {"mine": replace(known, mces="bound"), "its": exact, "table": known, "none": plain}
+    figures_of_merit = result_sections(methods, n_bootstrap=20)[0]
+    assert list(figures_of_merit.header[-2:]) == ["Tanimoto of first", "MCES of first"]
+    assert [row[-1] for row in figures_of_merit.rows] == ["2.00", "2.00", "2.00", "", ""]
+    for text in (
+        "The MCES distance of mine is the bound below it by neighbourhoods.",
+        "The MCES distance of its is exact up to 15.",
+        "The MCES distance of table is as its table has it, exact or a bound.",
+    ):
+        assert text in figures_of_merit.text
+
+
 def test_what_is_not_saved_is_left_out():
     bare = method([1, 2])
     plain = Method(results=QueryResults(**{**vars(bare.results), "numbers": {}, "metadata": {}, "control_ranks": {}}))
     titles = [section.title for section in result_sections({"mine": plain}, n_bootstrap=20)]
     assert titles == ["Figures of merit", "Rank curves", "List length"]
+
+
+def rescored(found: Method, value: float) -> Method:
+    return Method(results=found.results, scores=replace(found.scores, scores=np.full_like(found.scores.scores, value)))
+
+
+def pairs_of(methods: dict[str, Method]) -> tuple[list[str], Section]:
+    sections = {section.title: section for section in result_sections(methods, n_bootstrap=20)}
+    return list(sections), sections["Pair scores"]
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_method_without_scores_has_no_curve_and_is_named(tmp_path: Path, value: float):
+    good = method([1, 2, 2, 1])
+    titles, pairs = pairs_of({"mine": good, "empty": rescored(good, value)})
+    assert "Scores of answers and of other candidates" in titles
+    assert [row[:2] for row in pairs.rows] == [("mine", "0.833"), ("empty", "–")]
+    assert "empty has no curve: no candidate has a score." in pairs.text
+    titles, pairs = pairs_of({"empty": rescored(good, value)})
+    assert "Scores of answers and of other candidates" not in titles
+    assert (len(pairs.rows), pairs.picture) == (1, "")
+    write_report("Title", result_sections({"empty": rescored(good, value)}, n_bootstrap=20), tmp_path / "page.html")
+
+
+def test_scores_of_lists_without_their_answers_have_no_curve():
+    _, pairs = pairs_of({"mine": method([math.inf, math.inf])})
+    assert "mine has no curve: 0 of 8 pairs are right." in pairs.text
+
+
+@pytest.mark.filterwarnings("error")
+def test_infinite_scores_of_older_results_are_drawn_without_them():
+    found = method([1, 2, 2, 1])
+    scores = found.scores.scores.copy()
+    scores[found.scores.is_target] = np.nan
+    scores[:3] = np.inf
+    _, pairs = pairs_of({"mine": Method(results=found.results, scores=replace(found.scores, scores=scores))})
+    assert "<svg" in pairs.picture
 
 
 def test_a_report_is_read_with_its_scores_and_a_table_by_its_name(tmp_path: Path):
@@ -124,6 +182,12 @@ def test_robustness_and_ladder_are_drawn(tmp_path: Path):
     splits = {"easy": [report(tmp_path / "a.json", [1, 1])], "hard": [report(tmp_path / "b.json", [1, 2, 3, 4])]}
     ladder = ladder_section(splits)
     assert [row[:3] for row in ladder.rows] == [("easy", "mine", "100.0"), ("hard", "mine", "25.0")]
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_a_rung_of_one_molecule_has_no_interval(tmp_path: Path):
+    ladder = ladder_section({"easy": [report(tmp_path / "a.json", [1, 2])]})
+    assert ladder.rows == [("easy", "mine", "50.0", "–")]
 
 
 def test_a_file_without_rows_is_no_robustness(tmp_path: Path):

@@ -51,6 +51,12 @@ def test_what_the_scores_say_worked_out_by_hand():
     assert found.texts["target_smiles"] == ("a", "a", "", "")
 
 
+@pytest.mark.filterwarnings("error")
+def test_tied_infinities_have_no_margin_between_them():
+    found = QueryResults.of_scores([query("first", "ABC")], [np.array([math.inf, math.inf, 1.0])])
+    assert (found.numbers["margin"].tolist(), found.ranks.tolist()) == ([0.0], [2.0])
+
+
 def test_what_is_written_is_read_again(tmp_path: Path):
     written = (
         results().with_metadata({"adduct": ["[M+H]+", None, "x\ty", 3.5]}).with_numbers({"tanimoto": [1, NAN, 0, 0]})

@@ -8,6 +8,7 @@ from diptych.evaluation import results_metadata
 from diptych.evaluation.results import QueryResults
 from diptych.evaluation.results_metadata import (
     TrainingMolecules,
+    check_mces,
     described,
     first_hit_mces,
     first_hit_tanimoto,
@@ -62,6 +63,34 @@ def test_without_its_package_the_exact_distance_is_refused(monkeypatch: pytest.M
     monkeypatch.setattr(results_metadata, "has_exact_mces", lambda: False)
     with pytest.raises(StructureError, match="needs the package myopic-mces"):
         first_hit_mces(FOUND, exact=True)
+
+
+@pytest.mark.parametrize("mces", ["bound", "exact"])
+def test_the_distance_asked_for_is_computed_once_a_pair(monkeypatch: pytest.MonkeyPatch, mces: str):
+    asked = []
+    for name in ("mces_lower_bound", "mces_distance"):
+        monkeypatch.setattr(
+            results_metadata, name, lambda *pair, name=name: asked.append((name, *pair)) or 40.0 + len(asked)
+        )
+    monkeypatch.setattr(results_metadata, "has_exact_mces", lambda: True)
+    results_metadata._distance.cache_clear()
+    found = described(results([BENZENE, BENZENE, TOLUENE], [TOLUENE, TOLUENE, TOLUENE]), mces=mces)
+    results_metadata._distance.cache_clear()
+    # Above 15 distances are not told apart; of a molecule to itself there is nothing to compute.
+    assert found.numbers["mces"].tolist() == [15, 15, 0]
+    assert asked == [("mces_lower_bound" if mces == "bound" else "mces_distance", BENZENE, TOLUENE)]
+
+
+def test_the_distance_is_the_bound_unless_said_otherwise_and_can_be_left_out():
+    np.testing.assert_array_equal(described(FOUND).numbers["mces"], [0, 1, math.nan, math.nan])
+    assert "mces" not in described(FOUND, mces="none").numbers
+
+
+def test_what_cannot_be_computed_is_refused_before_anything_is_asked(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(results_metadata, "has_exact_mces", lambda: False)
+    check_mces("bound")
+    with pytest.raises(StructureError, match=r"pip install 'diptych\[mces\]'"):
+        check_mces("exact")
 
 
 def test_what_a_spectrum_says_becomes_columns():

@@ -46,6 +46,21 @@ def test_everything_odd_is_counted(tmp_path: Path):
     }
 
 
+@pytest.mark.parametrize("text", ["inf", "-inf", "Infinity", "1e999", "nan", ""])
+def test_what_is_no_finite_number_is_no_score_and_counted(text: str):
+    ranker = ScoreTableRanker.of([("a", "CCO", text), ("a", "COC", text), ("a", "CCO", "1")])
+    np.testing.assert_array_equal(ranker.score(QUERIES[:1]), [[np.nan, 1.0]])
+    counts = ranker.counts(QUERIES[:1])
+    assert (counts["table_rows_without_score"], counts["table_rows_of_duplicate_candidates"]) == (2, 0)
+
+
+def test_an_infinite_score_of_a_parquet_table_is_none(tmp_path: Path):
+    pq.write_table(pa.table({"query": ["a"], "smiles": ["COC"], "score": [np.inf]}), tmp_path / "t.parquet")
+    ranker = ScoreTableRanker.read(tmp_path / "t.parquet")
+    assert np.isnan(ranker.score(QUERIES)[0]).all()
+    assert ranker.n_without_score == 1
+
+
 @pytest.mark.parametrize("column", ["inchikey", "inchikey_first_block"])
 def test_candidates_may_be_named_by_inchikey_or_first_block(tmp_path: Path, column: str):
     name = ETHANOL.inchikey if column == "inchikey" else ETHANOL.inchikey_first_block

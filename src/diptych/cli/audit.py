@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from diptych.evaluation.comparison_table import Comparison
     from diptych.evaluation.leaks import Finding
     from diptych.evaluation.results import QueryResults
-    from diptych.ranking import Query
 
 _SAMPLED_TRAINING = 20_000
 
@@ -31,8 +31,12 @@ def audit_command(
     candidates: Annotated[Path | None, typer.Option(help="The candidate file of the test, JSON.")] = None,
     train: Annotated[Path | None, typer.Option(help="The training spectra. [default: those of --spectra]")] = None,
     accessions: Annotated[Path | None, typer.Option(help="Table with 'accession' and 'fold' of both.")] = None,
-    fold: Annotated[str, typer.Option(help="Tested fold: NAME, or COLUMN=NAME of a dataset's split.")] = "test",
-    train_fold: Annotated[str, typer.Option(help="Training fold, by the same table or split.")] = "train",
+    fold: Annotated[
+        str | None, typer.Option(help="Tested fold: NAME, or COLUMN=NAME of a dataset's split. [default: test]")
+    ] = None,
+    train_fold: Annotated[
+        str | None, typer.Option(help="Training fold, by the same table or split. [default: train]")
+    ] = None,
     model: Annotated[
         list[str] | None,
         typer.Option(help="Model to ask anew; several are checkpoints over which influence is summed."),
@@ -40,8 +44,12 @@ def audit_command(
     control: Annotated[
         list[str] | None, typer.Option(metavar="NAME=FILE", help="Results of a control or baseline; may be repeated.")
     ] = None,
-    sample: Annotated[int, typer.Option(min=1, help="Queries to ask anew with perturbed spectra.")] = 500,
-    labels: Annotated[int, typer.Option(min=0, help="Training labels to list; 0 leaves gradients out.")] = 20,
+    sample: Annotated[
+        int | None, typer.Option(min=1, help="Queries to ask anew with perturbed spectra. [default: 500]")
+    ] = None,
+    labels: Annotated[
+        int | None, typer.Option(min=0, help="Training labels to list; 0 leaves gradients out. [default: 20]")
+    ] = None,
     bootstrap: Annotated[int, typer.Option(min=0, help="Resamples of molecules.")] = 2000,
     seed: Annotated[int, typer.Option(min=0, help="Of samples, perturbations and intervals.")] = 0,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write.")] = Path("audit"),
@@ -52,7 +60,6 @@ def audit_command(
     --accessions leaks are looked for; with --model the spectra are asked anew, perturbed.
     """
     from diptych.cli.audit_material import Material
-    from diptych.evaluation.audit import audit_results
 
     material = Material(
         results_path=results,
@@ -63,23 +70,33 @@ def audit_command(
         fold=fold,
         train_fold=train_fold,
         models=tuple(model or ()),
+        sample=sample,
+        labels=labels,
         seed=seed,
     )
-    queries = material.queries
-    audit = audit_results(
+    audit = _audit(material, control or [], n_bootstrap=bootstrap)
+    audit.save(output)
+    _draw(audit, material, output)
+    _show(audit, output)
+
+
+def _audit(material: Material, controls: Sequence[str], *, n_bootstrap: int) -> Audit:
+    from diptych.evaluation.audit import audit_results
+
+    others = _controls(controls)
+    uses, asked = _uses(material, n_bootstrap=n_bootstrap)
+    return audit_results(
         material.name,
         material.results,
         findings=_findings(material),
-        controls=_controls(control or []),
-        uses=_uses(material, queries, n=sample, n_bootstrap=bootstrap),
+        controls=others,
+        uses=uses,
+        asked=asked,
         hardest=_hardest(material),
-        harmful=_harmful(material, queries, n=labels),
-        n_bootstrap=bootstrap,
-        seed=seed,
+        harmful=_harmful(material),
+        n_bootstrap=n_bootstrap,
+        seed=material.seed,
     )
-    audit.save(output)
-    _draw(audit, queries, output)
-    _show(audit, output)
 
 
 def _findings(material: Material) -> list[Finding]:
@@ -88,7 +105,7 @@ def _findings(material: Material) -> list[Finding]:
     results, evaluation, training = material.results, material.evaluation, material.training
     scores = evaluation.candidate_scores if evaluation else None
     counts = evaluation.provenance.get("counts", {}) if evaluation else {}
-    tested = [query.spectrum for query in material.queries]
+    tested = list(material.measured.values())
     trained = [item.spectrum for item in material.trained.spectra] if material.trained else []
     found = [leaks.shared_molecules(results, training)] if training else []
     found += [leaks.shared_scaffolds(results), leaks.near_twins(results), leaks.shared_spectra(tested, trained)]
@@ -128,17 +145,21 @@ def _controls(controls: Sequence[str]) -> dict[str, QueryResults]:
     return named
 
 
-def _uses(material: Material, queries: Sequence[Query], *, n: int, n_bootstrap: int) -> list[Comparison]:
+def _uses(material: Material, *, n_bootstrap: int) -> tuple[list[Comparison], str]:
+    """Return what perturbed spectra cost the method that was judged, and which method was asked."""
     import numpy as np
 
+    from diptych.cli.audit_asked import judged_ranker, why_not_asked
     from diptych.evaluation.audit import what_it_uses
-    from diptych.retrieval import EmbeddingRanker
 
-    if not queries or not material.models:
-        return []
-    order = np.random.default_rng(material.seed).permutation(len(queries))[:n]
-    ranker = EmbeddingRanker(material.embeddings[0])
-    return what_it_uses(ranker, [queries[i] for i in sorted(order)], n_bootstrap=n_bootstrap, seed=material.seed)
+    reason = why_not_asked(material)
+    if reason or not material.models:
+        return [], reason
+    queries = material.queries
+    order = np.random.default_rng(material.seed).permutation(len(queries))[: material.n_sampled]
+    ranker, said = judged_ranker(material)
+    asked = [queries[i] for i in sorted(order)]
+    return what_it_uses(ranker, asked, n_bootstrap=n_bootstrap, seed=material.seed), said
 
 
 def _hardest(material: Material) -> list[HardCase]:
@@ -147,7 +168,7 @@ def _hardest(material: Material) -> list[HardCase]:
     from diptych.evaluation.audit import hardest_queries
 
     cases = hardest_queries(material.results)
-    spectrum_of = {query.identifier: query.spectrum for query in material.queries}
+    spectrum_of = material.measured
     if not material.models or material.trained is None or any(case.query not in spectrum_of for case in cases):
         return cases
     structures = {item.target: item.structure for item in material.trained.spectra if item.structure is not None}
@@ -165,13 +186,14 @@ def _hardest(material: Material) -> list[HardCase]:
     ]
 
 
-def _harmful(material: Material, queries: Sequence[Query], *, n: int) -> list[dict[str, Any]]:
+def _harmful(material: Material) -> list[dict[str, Any]]:
     """Return the training spectra whose labels the gradients speak against most, in two lists."""
     import numpy as np
 
     from diptych.cli.audit_material import examples
     from diptych.training.influence import influence
 
+    n, queries = material.n_labels, material.queries
     if not n or not queries or not material.models or material.trained is None:
         return []
     generator = np.random.default_rng(material.seed)
@@ -193,28 +215,34 @@ def _harmful(material: Material, queries: Sequence[Query], *, n: int) -> list[di
     ]
 
 
-def _draw(audit: Audit, queries: Sequence[Query], output: Path) -> None:
+def _draw(audit: Audit, material: Material, output: Path) -> None:
     """Write the page with the hardest queries drawn."""
     from diptych.evaluation.audit_drawing import write_page
 
-    write_page(audit, {query.identifier: query.spectrum for query in queries}, output / "audit.html")
+    write_page(audit, material.measured, output / "audit.html")
 
 
 def _show(audit: Audit, output: Path) -> None:
     from rich.console import Console
 
+    from diptych.evaluation.audit_perturbations import NOT_ANSWERED
+
     console = Console()
     for finding in audit.findings:
         console.print(f"{finding.verdict:>11}  {finding.check}: {finding.says}", highlight=False, markup=False)
     for one in audit.above:
+        known = not math.isnan(one.low)
+        interval = f" ({100 * one.low:.1f} to {100 * one.high:.1f})" if known else ""  # of one molecule there is none
         console.print(
-            f"{100 * one.difference:+6.1f} points @1 above {one.second} ({100 * one.low:.1f} to {100 * one.high:.1f}) "
-            f"{one.mark}",
+            f"{100 * one.difference:+6.1f} points @1 above {one.second}{interval} {one.mark}",
             highlight=False,
             markup=False,
         )
+    if audit.asked:
+        console.print(audit.asked, highlight=False, markup=False)
     for one in audit.uses:
+        note = " (a miss by definition)" * (one.first in NOT_ANSWERED)
         console.print(
-            f"{100 * one.difference:+6.1f} points @1 with {one.first} {one.mark}", highlight=False, markup=False
+            f"{100 * one.difference:+6.1f} points @1 with {one.first}{note} {one.mark}", highlight=False, markup=False
         )
     console.print(f"Written: {output / 'audit.html'}, audit.md, audit.json", highlight=False, markup=False)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import typer
 
 from diptych.training.influence import Example
 
@@ -22,8 +23,11 @@ if TYPE_CHECKING:
     from diptych.evaluation.results_metadata import TrainingMolecules
     from diptych.molecules.structure import Structure
     from diptych.ranking import Query
+    from diptych.spectra import Spectrum
 
 _COMPETITORS = 255
+_SAMPLED = 500
+_LABELS = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,8 +38,8 @@ class Material:
     ----------
     results_path
         Report or table of results.
-    spectra, candidates, train, accessions, fold, train_fold, models
-        As the command takes them.
+    spectra, candidates, train, accessions, fold, train_fold, models, sample, labels
+        As the command takes them; None where an option was not given.
     seed
         Of samples.
     """
@@ -45,10 +49,45 @@ class Material:
     candidates: Path | None
     train: Path | None
     accessions: Path | None
-    fold: str
-    train_fold: str
+    fold: str | None
+    train_fold: str | None
     models: tuple[str, ...]
+    sample: int | None
+    labels: int | None
     seed: int
+
+    def __post_init__(self) -> None:
+        can_ask = bool(self.models and self.spectra and self.candidates)
+        is_split = [bool(self._column) and _is_dataset(path) for path in (self.spectra, self.train)]
+        tested = self.accessions is not None or any(is_split)
+        trained = self.accessions is not None or is_split[0 if self.train is None else 1]
+        can_learn = can_ask and (trained or self.train is not None)
+        for option, given, used, needed in (
+            ("--candidates", self.candidates, self.spectra is not None, "--spectra FILE"),
+            ("--accessions", self.accessions, self.spectra or self.train, "--spectra FILE or --train FILE"),
+            ("--fold", self.fold, tested, "--accessions FILE, or COLUMN=NAME with a dataset"),
+            ("--train-fold", self.train_fold, trained, "--accessions FILE, or --fold COLUMN=NAME with a dataset"),
+            ("--sample", self.sample, can_ask, "--model, --spectra and --candidates"),
+            ("--labels", self.labels, can_learn, "--model, --spectra, --candidates and training spectra"),
+        ):
+            if given and not used:
+                raise typer.BadParameter(f"{option} {given} needs {needed}")
+
+    @property
+    def _column(self) -> str:
+        """The column of a dataset that ``--fold COLUMN=NAME`` names; empty for a fold alone."""
+        column, equals, _ = (self.fold or "").partition("=")
+        return column if equals else ""
+
+    @property
+    def n_sampled(self) -> int:
+        """Queries to ask anew."""
+        return _SAMPLED if self.sample is None else self.sample
+
+    @property
+    def n_labels(self) -> int:
+        """Training labels to list."""
+        return _LABELS if self.labels is None else self.labels
 
     @cached_property
     def evaluation(self) -> Evaluation | None:
@@ -73,17 +112,23 @@ class Material:
     @cached_property
     def tested(self) -> KnownSpectra | None:
         """The tested spectra."""
-        return None if self.spectra is None else self._read(self.spectra, self.fold)
+        return None if self.spectra is None else self._read(self.spectra, self.fold or "test")
+
+    @cached_property
+    def measured(self) -> dict[str, Spectrum]:
+        """The tested spectra that are queries of the results, by identifier."""
+        asked = set(self.results.queries)
+        known = self.tested.spectra if self.tested else ()
+        return {item.spectrum.identifier: item.spectrum for item in known if item.spectrum.identifier in asked}
 
     @cached_property
     def trained(self) -> KnownSpectra | None:
         """The training spectra."""
         path = self.train or self.spectra
-        column, equals, _ = self.fold.partition("=")
-        fold = f"{column}={self.train_fold}" if equals else self.train_fold
-        if path is None or (self.train is None and self.accessions is None and not equals):
+        fold = self.train_fold or "train"
+        if path is None or (self.train is None and self.accessions is None and not self._column):
             return None
-        return self._read(path, fold)
+        return self._read(path, f"{self._column}={fold}" if self._column else fold)
 
     def _read(self, path: Path, fold: str) -> KnownSpectra:
         from diptych.data.dataset import read_dataset
@@ -93,7 +138,7 @@ class Material:
 
         split, equals, name = fold.partition("=")
         selection = Selection.read(self.accessions, fold=fold) if self.accessions else None
-        if path.suffix.lower() == ".parquet":
+        if _is_dataset(path):
             by_split = selection is None and equals
             dataset = read_dataset(path, split=split, where={"fold": name}) if by_split else read_dataset(path)
             if selection is not None:
@@ -140,8 +185,7 @@ class Material:
 
         if self.tested is None or not self.lists:
             return ()
-        asked = set(self.results.queries)
-        kept = tuple(item for item in self.tested.spectra if item.spectrum.identifier in asked)
+        kept = tuple(item for item in self.tested.spectra if item.spectrum.identifier in self.measured)
         return queries_from_lists(replace(self.tested, spectra=kept), self.lists).queries if kept else ()
 
     @cached_property
@@ -150,6 +194,10 @@ class Material:
         from diptych.embedding import JointEmbedding
 
         return [JointEmbedding.load(model) for model in self.models]
+
+
+def _is_dataset(path: Path | None) -> bool:
+    return path is not None and path.suffix.lower() == ".parquet"
 
 
 def examples(

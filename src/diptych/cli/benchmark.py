@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from diptych.cli.options import MCES
+
 if TYPE_CHECKING:
     from diptych.cli.benchmark_rankers import Asked
     from diptych.evaluation.benchmark_folder import Benchmark
@@ -113,6 +115,7 @@ def run_command(
     prior: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="Share of what the model expects before it sees a peak; 0: none.")
     ] = 1.0,
+    mces: MCES = "bound",
     bootstrap: Annotated[int, typer.Option(min=0, help="Resamples of molecules for the intervals.")] = 2000,
     seed: Annotated[int, typer.Option(min=0, help="Of controls, trained rankers and intervals.")] = 0,
 ) -> None:
@@ -137,6 +140,7 @@ def run_command(
         n_bootstrap=bootstrap,
         seed=seed,
         prior=prior,
+        mces=mces,
     )
     for line in _run(frozen, asked, protocol or next(iter(frozen.lists)), output):
         typer.echo(line)

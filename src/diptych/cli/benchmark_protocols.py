@@ -25,11 +25,12 @@ def run_lists(benchmark: Benchmark, asked: Asked, protocol: str, output: Path) -
     """Return the table of candidate ranking: with lists of the benchmark, or among 255 random molecules."""
     from diptych.evaluation.benchmark_run import run_benchmark, save_run, summary_lines
 
+    settings = asked.settings
     questions = _questions(benchmark, asked, protocol)
     evaluations = run_benchmark(
         asked.rankers(benchmark),
         questions,
-        settings=asked.settings,
+        settings=settings,
         provenance={**asked.provenance, "protocol": protocol},
     )
     paths = save_run(evaluations, output)

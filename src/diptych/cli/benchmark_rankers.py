@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from diptych.embedding import JointEmbedding
     from diptych.evaluation.benchmark_folder import Benchmark
     from diptych.evaluation.benchmark_run import RunSettings
+    from diptych.evaluation.results_metadata import Mces
     from diptych.molecules.structure import Structure
     from diptych.ranking import Ranker, Training
 
@@ -49,6 +50,7 @@ class Asked:
     n_bootstrap: int = 2000
     seed: int = 0
     prior: float = 1.0
+    mces: Mces = "bound"
 
     def require_taken(self, protocol: str) -> None:
         """Refuse what a protocol, or the kind of lists so called, would ignore.
@@ -79,7 +81,13 @@ class Asked:
         """How answers are judged."""
         from diptych.evaluation.benchmark_run import RunSettings
 
-        return RunSettings(n_bootstrap=self.n_bootstrap, seed=self.seed, min_list_length=self.min_list_length)
+        return RunSettings(
+            n_bootstrap=self.n_bootstrap,
+            seed=self.seed,
+            min_list_length=self.min_list_length,
+            mces=self.mces,
+            temperatures=self.temperatures,
+        )
 
     @cached_property
     def embedding(self) -> JointEmbedding | None:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from diptych.cli.options import MCES
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from diptych.evaluation import Answers, Evaluation, MetricValue
     from diptych.evaluation.known import KnownSpectra
     from diptych.evaluation.lists import Questions
+    from diptych.evaluation.results_metadata import Mces
     from diptych.evaluation.selection import Selection
     from diptych.ranking import Query, Ranker
     from diptych.retrieval import EmbeddingRanker
@@ -49,6 +52,17 @@ class _Source:
             raise typer.BadParameter(
                 "--fold is COLUMN=NAME with a dataset (scaffold=test), or NAME with --accessions FILE"
             )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _How:
+    """How the model is asked and judged, as asked for on the command line."""
+
+    n_bootstrap: int
+    min_list_length: int
+    consensus: int
+    prior: float
+    mces: Mces
 
 
 def evaluate_command(
@@ -82,6 +96,7 @@ def evaluate_command(
     prior: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="Share of what the model expects before it sees a peak; 0: none.")
     ] = 1.0,
+    mces: MCES = "bound",
     bootstrap: Annotated[int, typer.Option(min=0, help="Resamples of molecules for the intervals.")] = 2000,
     seed: Annotated[int, typer.Option(min=0, help="Of list order, controls and intervals.")] = 0,
     output: Annotated[Path, typer.Option("--output", "-o", help="Report; the ranks go beside it.")] = Path(
@@ -102,41 +117,48 @@ def evaluate_command(
         ppm=ppm,
         seed=seed,
     )
-    evaluation = _evaluation(
-        source, model, n_bootstrap=bootstrap, min_list_length=min_list_length, consensus=consensus, prior=prior
-    )
+    how = _How(n_bootstrap=bootstrap, min_list_length=min_list_length, consensus=consensus, prior=prior, mces=mces)
+    evaluation = _evaluation(source, model, how)
     evaluation.save(output)
     _show(evaluation, output)
 
 
-def _evaluation(
-    source: _Source, model: str | None, *, n_bootstrap: int, min_list_length: int, consensus: int, prior: float
-) -> Evaluation:
+def _evaluation(source: _Source, model: str | None, how: _How) -> Evaluation:
     from diptych.annotation import calibration_of
     from diptych.embedding import JointEmbedding
     from diptych.evaluation import evaluate
+    from diptych.evaluation.results_metadata import check_mces
     from diptych.retrieval.reranking import model_ranker
 
+    check_mces(how.mces)
     embedding = JointEmbedding.load(model)
     known, described = _known(source)
     questions = _questions(source, known)
-    ranker = model_ranker(embedding, prior=prior)
-    if consensus:
-        ranker, questions = _by_consensus(embedding, questions, at_most=consensus, prior=prior, seed=source.seed)
+    ranker = model_ranker(embedding, prior=how.prior)
+    if how.consensus:
+        ranker, questions = _by_consensus(embedding, questions, how, seed=source.seed)
     evaluation = evaluate(
         ranker,
         questions.queries,
         controls=_controls(ranker, questions.queries, seed=source.seed),
-        n_bootstrap=n_bootstrap,
+        n_bootstrap=how.n_bootstrap,
         seed=source.seed,
-        min_list_length=min_list_length,
-        provenance={"model_digest": embedding.digest, "prior": prior, **described, **questions.provenance},
+        min_list_length=how.min_list_length,
+        provenance={
+            "model_digest": embedding.digest,
+            "prior": how.prior,
+            "mces": how.mces,
+            **described,
+            **questions.provenance,
+        },
     )
-    calibration = calibration_of(embedding, rerank=0 if consensus else None, prior=prior)
-    return _detailed(evaluation, questions.queries, calibration=calibration)
+    calibration = calibration_of(embedding, rerank=0 if how.consensus else None, prior=how.prior)
+    return _detailed(evaluation, questions.queries, calibration=calibration, mces=how.mces)
 
 
-def _detailed(evaluation: Evaluation, queries: Sequence[Query], *, calibration: ScoreCalibration | None) -> Evaluation:
+def _detailed(
+    evaluation: Evaluation, queries: Sequence[Query], *, calibration: ScoreCalibration | None, mces: Mces
+) -> Evaluation:
     """Return the evaluation with everything that is known of its queries, which goes into the table of results."""
     from diptych.evaluation.results import QueryResults
     from diptych.evaluation.results_metadata import described
@@ -148,21 +170,21 @@ def _detailed(evaluation: Evaluation, queries: Sequence[Query], *, calibration: 
     results = QueryResults.of_scores(kept, evaluation.answers.scores, temperature=temperature)
     return replace(
         evaluation,
-        details=described(results, [query.spectrum for query in kept]),
+        details=described(results, [query.spectrum for query in kept], mces=mces),
         candidate_scores=CandidateScores.of(kept, evaluation.answers.scores),
     )
 
 
 def _by_consensus(
-    embedding: JointEmbedding, questions: Questions, *, at_most: int, prior: float, seed: int
+    embedding: JointEmbedding, questions: Questions, how: _How, *, seed: int
 ) -> tuple[EmbeddingRanker, Questions]:
     """Return a ranker and queries that each stand for the spectra of one molecule and adduct."""
     from diptych.retrieval.consensus import ConsensusEmbedding, grouped_queries
     from diptych.retrieval.rankers import EmbeddingRanker
 
-    grouped = grouped_queries(questions.queries, at_most=at_most, seed=seed)
-    said = {"consensus_of_at_most": at_most, "spectra_per_query": grouped.mean_size}
-    ranker = EmbeddingRanker(ConsensusEmbedding(model=embedding, spectra_of=grouped.spectra_of), prior=prior)
+    grouped = grouped_queries(questions.queries, at_most=how.consensus, seed=seed)
+    said = {"consensus_of_at_most": how.consensus, "spectra_per_query": grouped.mean_size}
+    ranker = EmbeddingRanker(ConsensusEmbedding(model=embedding, spectra_of=grouped.spectra_of), prior=how.prior)
     return ranker, replace(questions, queries=grouped.queries, provenance={**questions.provenance, **said})
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from diptych.spectra import Spectrum
 
 _MAPPED = 1500
+_FEWEST_MAPPED = 5
 _FORMULA_CLASSES = (
     ("P", "with P"),
     ("Cl", "with halogen"),
@@ -49,13 +50,15 @@ def report_command(
     from diptych.evaluation.report_files import ladder_section, robustness_section, write_report
     from diptych.evaluation.report_sections import result_sections
 
+    if model and spectra is None:
+        raise typer.BadParameter("--model needs --spectra FILE: the spectra whose vectors are mapped")
     methods = _methods(results)
+    first_name, first = next(iter(methods.items()))
+    measured = _spectra(spectra, first, name=first_name) if spectra else {}
     sections = result_sections(methods, n_bootstrap=bootstrap, seed=seed)
     sections += [robustness_section(robustness)] if robustness else []
     sections += [ladder_section(_splits(split))] if split else []
-    first = next(iter(methods.values()))
-    measured = _spectra(spectra, first) if spectra else {}
-    sections += _maps(model, measured, first, seed=seed) if model and measured else []
+    sections += _maps(model, measured, first, seed=seed) if model else []
     sections += _hardest(first, measured)
     write_report(title, sections, output)
     typer.echo(f"Written: {output}, {output.with_suffix('.md')}, {output.with_suffix('.json')}")
@@ -85,9 +88,15 @@ def _splits(splits: Sequence[str]) -> dict[str, list[Path]]:
     return named
 
 
-def _spectra(path: Path, method: Method) -> dict[str, Spectrum]:
+def _spectra(path: Path, method: Method, *, name: str) -> dict[str, Spectrum]:
     """Return the tested spectra by identifier."""
-    asked = set(method.results.queries)
+    found = _read(path, set(method.results.queries))
+    if not found:
+        raise typer.BadParameter(f"--spectra {path}: none of its spectra is among the queries of {name}")
+    return found
+
+
+def _read(path: Path, asked: set[str]) -> dict[str, Spectrum]:
     if path.suffix.lower() == ".parquet":
         from diptych.data.dataset import read_dataset
 
@@ -116,7 +125,8 @@ def _maps(model: str, spectra: dict[str, Spectrum], method: Method, *, seed: int
         if results.queries[row] in spectra and results.text("target_smiles")[row]
     }
     rows = np.array(sorted(chosen.values()))[:_MAPPED]
-    if rows.size < 5:
+    if rows.size < _FEWEST_MAPPED:
+        typer.echo(f"No map: spectrum and structure of {rows.size} molecules are known; expected {_FEWEST_MAPPED}")
         return []
     embedding = JointEmbedding.load(model)
     vectors = {

@@ -72,6 +72,8 @@ class Audit:
         The method less each control and baseline, hit rate at 1.
     uses
         Perturbed spectra less the unperturbed, on a sample of queries: what the method looks at.
+    asked
+        A sentence on the method that was asked with perturbed spectra, or on why none was; empty where none was to be.
     strata
         Column -> hit rates.
     lengths
@@ -91,6 +93,7 @@ class Audit:
     findings: tuple[Finding, ...]
     above: tuple[Comparison, ...] = ()
     uses: tuple[Comparison, ...] = ()
+    asked: str = ""
     strata: Mapping[str, tuple[Stratum, ...]] = field(default_factory=dict)
     lengths: tuple[LengthBin, ...] = ()
     hardest: tuple[HardCase, ...] = ()
@@ -124,6 +127,7 @@ def audit_results(
     findings: Sequence[Finding],
     controls: Mapping[str, QueryResults] | None = None,
     uses: Sequence[Comparison] = (),
+    asked: str = "",
     hardest: Sequence[HardCase] = (),
     harmful: Sequence[Mapping[str, Any]] = (),
     n_bootstrap: int = 2000,
@@ -141,7 +145,7 @@ def audit_results(
         Of the checks for leaks.
     controls
         Further controls and baselines: name -> results.
-    uses, hardest, harmful
+    uses, asked, hardest, harmful
         As `Audit` has them.
     n_bootstrap, seed
         Of intervals and p-values.
@@ -160,6 +164,7 @@ def audit_results(
         findings=tuple(findings),
         above=tuple(_above(name, results, others | dict(controls or {}), n_bootstrap=n_bootstrap, seed=seed)),
         uses=tuple(uses),
+        asked=asked,
         strata={column: tuple(by_stratum(results, column, n_bootstrap=n_bootstrap, seed=seed)) for column in columns},
         lengths=tuple(by_list_length(results, n_bootstrap=n_bootstrap, seed=seed)),
         hardest=tuple(hardest),
@@ -230,10 +235,12 @@ def _asked(ranker: Ranker, queries: Sequence[Query]) -> QueryResults:
 def hardest_queries(results: QueryResults, *, n: int = 12) -> list[HardCase]:
     """Return the wrong answers that stood furthest above the right ones, one per molecule.
 
-    The distance is best score less the answer's score; queries whose answer has no score, and those without a first
-    candidate, are left out: there is nothing to draw side by side.
+    The distance is best score less the answer's score; queries whose answer has no finite score, and those without a
+    first candidate, are left out: there is nothing to draw side by side.
     """
-    excess = np.where(results.ranks > 1, results.best_scores - results.target_scores, np.nan)
+    told = (results.ranks > 1) & np.isfinite(results.best_scores) & np.isfinite(results.target_scores)
+    excess = np.full(len(results), np.nan)
+    excess[told] = results.best_scores[told] - results.target_scores[told]
     found: dict[str, HardCase] = {}
     for row in np.argsort(-np.nan_to_num(excess, nan=-np.inf), kind="stable"):
         if len(found) == n or math.isnan(excess[row]):

@@ -14,14 +14,16 @@ if TYPE_CHECKING:
     from diptych.evaluation.strata import Stratum
 
 Rows = Sequence[Sequence[str]]
+COMPARED = ("difference", "95 % interval", "p adjusted", "p McNemar adjusted", "queries")
 
 
 def markdown(audit: Audit) -> str:
     """Return the audit as Markdown."""
+    interval = "" if math.isnan(audit.low) else f" ({interval_cell(audit.low, audit.high)}, 95 % over molecules)"
     parts = [
         f"# Audit of {audit.name}",
-        f"{audit.n_queries:,} queries of {audit.n_molecules:,} molecules; hit rate at 1 {_rate(audit.hit_rate)} % "
-        f"({_interval(audit.low, audit.high)}), by spectrum, 95 % interval over molecules, ties against the target.",
+        f"{audit.n_queries:,} queries of {audit.n_molecules:,} molecules; hit rate at 1 {_rate(audit.hit_rate)} %"
+        f"{interval}, by spectrum, ties against the target.",
     ]
     for title, text, header, rows in sections(audit):
         parts += [f"## {title}", text, table(header, rows)]
@@ -39,16 +41,18 @@ def sections(audit: Audit) -> list[tuple[str, str, Sequence[str], Rows]]:
         ),
         (
             "Better than what?",
-            "Hit rate at 1, the method less the control, in points. p by paired bootstrap over molecules, adjusted by "
-            "Holm's method over the table; * < 0.05, ** < 0.01, *** < 0.001.",
-            ("control", "difference", "95 % interval", "p adjusted", "p McNemar", "queries"),
+            "Hit rate at 1, the method less the control, in points. p by paired bootstrap over molecules and, beside "
+            "it, by McNemar's test, each adjusted by Holm's method over the table; * < 0.05, ** < 0.01, *** < 0.001 by "
+            "the bootstrap.",
+            ("control", *COMPARED),
             [comparison_row(one, name=one.second) for one in audit.above],
         ),
         (
             "What it looks at",
-            "Hit rate at 1 of perturbed spectra less that of the same spectra unperturbed. What costs nothing is "
-            "not used.",
-            ("perturbation", "difference", "95 % interval", "p adjusted", "p McNemar", "queries"),
+            f"{audit.asked} Hit rate at 1 of perturbed spectra less that of the same spectra unperturbed. What costs "
+            "nothing is not used. A model does not answer a spectrum without a precursor m/z: where none is stated, "
+            "every query is a miss by definition, and what that costs is the hit rate of the sample itself.".strip(),
+            ("perturbation", *COMPARED),
             [comparison_row(one, name=one.first) for one in audit.uses],
         ),
         ("List length", "Hit rate at 1 beside that of random scores in the same lists.", *length_table(audit.lengths)),
@@ -59,13 +63,13 @@ def sections(audit: Audit) -> list[tuple[str, str, Sequence[str], Rows]]:
 
 
 def comparison_row(one: Comparison, *, name: str) -> tuple[str, ...]:
-    """Return one line of a table of comparisons."""
+    """Return one line of a table of comparisons: a name and the columns `COMPARED`."""
     return (
         name,
         f"{100 * one.difference:+.1f} {one.mark}".strip(),
-        _interval(one.low, one.high),
+        interval_cell(one.low, one.high),
         _p(one.p_adjusted),
-        _p(one.p_mcnemar),
+        _p(one.p_mcnemar_adjusted),
         f"{one.n_queries:,}",
     )
 
@@ -78,7 +82,7 @@ def length_table(lengths: Iterable[LengthBin]) -> tuple[Sequence[str], Rows]:
             f"{one.n_queries:,}",
             f"{one.n_molecules:,}",
             _rate(one.hit_rate),
-            _interval(one.low, one.high),
+            interval_cell(one.low, one.high),
             _rate(one.chance),
             _rate(one.beyond_chance),
         )
@@ -94,7 +98,7 @@ def stratum_table(strata: Iterable[Stratum]) -> tuple[Sequence[str], Rows]:
             f"{one.n_queries:,}",
             f"{one.n_molecules:,}",
             _rate(one.hit_rate),
-            _interval(one.low, one.high),
+            interval_cell(one.low, one.high),
             _rate(one.chance),
         )
         for one in strata
@@ -153,7 +157,8 @@ def _rate(value: float) -> str:
     return "–" if math.isnan(value) else f"{100 * value:.1f}"
 
 
-def _interval(low: float, high: float) -> str:
+def interval_cell(low: float, high: float) -> str:
+    """Return an interval in %, ``23.6 to 33.5``; a dash where there is none, as of one molecule."""
     return "–" if math.isnan(low) or math.isnan(high) else f"{100 * low:.1f} to {100 * high:.1f}"
 
 

@@ -77,6 +77,8 @@ PERTURBATIONS: Mapping[str, Perturbation] = {
     "precursor shifted by CH2": shifted_precursor(_CH2),
     "precursor not stated": without_precursor,
 }
+NOT_ANSWERED = frozenset({"precursor not stated"})
+"""Perturbations after which a model does not answer at all, see `diptych.spectra.quality.reject_reason`."""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import json
 import re
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from diptych.errors import EvaluationError
 from diptych.evaluation.evaluation import Evaluation, MetricValue, evaluate, long_enough
 from diptych.evaluation.results import QueryResults
-from diptych.evaluation.results_metadata import spectrum_columns
+from diptych.evaluation.results_metadata import Mces, check_mces, described
 from diptych.evaluation.results_scores import CandidateScores
 from diptych.evaluation.score_tables import ScoreTableRanker
 from diptych.files import replacing
@@ -42,11 +42,20 @@ class RunSettings:
         Of the intervals over molecules.
     min_list_length
         Queries with shorter lists are left out, and counted.
+    mces
+        Which MCES distance of the first candidate to the answer is written, see `described`.
+    temperatures
+        Name of a ranker whose scores are calibrated -> temperature of the softmax that makes probabilities of them.
     """
 
     n_bootstrap: int = 2000
     seed: int = 0
     min_list_length: int = 0
+    mces: Mces = "bound"
+    temperatures: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_mces(self.mces)
 
 
 @dataclass(frozen=True)
@@ -95,17 +104,17 @@ def run_benchmark(
         started = time.perf_counter()
         answered.append(_Answered(ranker.name, ranker.score(kept)))
         said.append({"seconds": round(time.perf_counter() - started, 2), **_table_counts(ranker, kept)})
-    how: dict[str, Any] = asdict(chosen)
+    how: dict[str, Any] = {name: getattr(chosen, name) for name in ("n_bootstrap", "seed", "min_list_length")}
     evaluations = []
     for i, ranker in enumerate(answered):
         evaluation = evaluate(
             ranker,
             questions.queries,
             controls=answered[1:] if i == 0 else (),
-            provenance={**questions.provenance, **(provenance or {}), **said[i]},
+            provenance={**questions.provenance, **(provenance or {}), **said[i], "mces": chosen.mces},
             **how,
         )
-        evaluations.append(_with_scores(evaluation, kept, ranker))
+        evaluations.append(_with_scores(evaluation, kept, ranker, settings=chosen))
     return evaluations
 
 
@@ -113,11 +122,16 @@ def _table_counts(ranker: Ranker, queries: Sequence[Query]) -> dict[str, int]:
     return ranker.counts(queries) if isinstance(ranker, ScoreTableRanker) else {}
 
 
-def _with_scores(evaluation: Evaluation, queries: Sequence[Query], ranker: _Answered) -> Evaluation:
-    details = QueryResults.of_scores(queries, ranker.scores).with_metadata(
-        spectrum_columns([query.spectrum for query in queries])
+def _with_scores(
+    evaluation: Evaluation, queries: Sequence[Query], ranker: _Answered, *, settings: RunSettings
+) -> Evaluation:
+    temperature = settings.temperatures.get(ranker.name)
+    results = QueryResults.of_scores(queries, ranker.scores, temperature=temperature)
+    return replace(
+        evaluation,
+        details=described(results, [query.spectrum for query in queries], mces=settings.mces),
+        candidate_scores=CandidateScores.of(queries, ranker.scores),
     )
-    return replace(evaluation, details=details, candidate_scores=CandidateScores.of(queries, ranker.scores))
 
 
 def save_run(evaluations: Sequence[Evaluation], folder: Path) -> list[Path]:

@@ -38,8 +38,8 @@ class Comparison:
         Two-sided, by the paired bootstrap over molecules.
     p_mcnemar
         Two-sided exact McNemar test, which takes spectra for independent.
-    p_adjusted
-        Holm's adjustment of ``p_bootstrap`` over all comparisons of the table.
+    p_adjusted, p_mcnemar_adjusted
+        Holm's adjustment of ``p_bootstrap`` and of ``p_mcnemar``, each over all comparisons of the table.
     """
 
     first: str
@@ -55,6 +55,7 @@ class Comparison:
     p_bootstrap: float
     p_mcnemar: float
     p_adjusted: float
+    p_mcnemar_adjusted: float
 
     @property
     def is_significant(self) -> bool:
@@ -121,9 +122,13 @@ def compare(
 
 
 def adjusted(comparisons: Sequence[Comparison]) -> list[Comparison]:
-    """Return the comparisons with ``p_adjusted`` by Holm's method over all of them."""
-    p_values = holm([comparison.p_bootstrap for comparison in comparisons])
-    return [replace(one, p_adjusted=float(p)) for one, p in zip(comparisons, p_values, strict=True)]
+    """Return the comparisons with both p-values adjusted by Holm's method, each kind over all of them."""
+    bootstrap = holm([comparison.p_bootstrap for comparison in comparisons])
+    mcnemar = holm([comparison.p_mcnemar for comparison in comparisons])
+    return [
+        replace(one, p_adjusted=float(first), p_mcnemar_adjusted=float(second))
+        for one, first, second in zip(comparisons, bootstrap, mcnemar, strict=True)
+    ]
 
 
 def _compared(
@@ -140,6 +145,7 @@ def _compared(
     only_second = int(np.count_nonzero(hit_first < hit_second))
     low, high, p_value = paired_bootstrap(hit_first - hit_second, molecules, n_bootstrap=n_bootstrap, seed=seed)
     discordant = only_first + only_second
+    p_mcnemar = float(binomtest(only_first, discordant).pvalue) if discordant else 1.0
     return Comparison(
         first=first,
         second=second,
@@ -152,8 +158,9 @@ def _compared(
         only_first=only_first,
         only_second=only_second,
         p_bootstrap=p_value,
-        p_mcnemar=float(binomtest(only_first, discordant).pvalue) if discordant else 1.0,
+        p_mcnemar=p_mcnemar,
         p_adjusted=p_value,
+        p_mcnemar_adjusted=p_mcnemar,
     )
 
 

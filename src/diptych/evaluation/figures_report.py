@@ -60,16 +60,18 @@ def rank_curves(methods: Mapping[str, ArrayLike], lengths: ArrayLike) -> str:
 
 
 def score_distributions(methods: Mapping[str, CandidateScores]) -> str:
-    """Return for every method how the scores of answers and of other candidates are distributed."""
+    """Return for every method how the finite scores of answers and of other candidates are distributed."""
     with panels(len(methods), columns=2, width=3.3, height=2.4) as (figure, every):
         for axes, (name, scores) in zip(every, methods.items(), strict=True):
-            known = ~np.isnan(scores.scores)
+            known = np.isfinite(scores.scores)
             edges = np.histogram_bin_edges(scores.scores[known], bins=60).tolist()
             for mask, colour, label in (
                 (~scores.is_target, GREY, "other candidates"),
                 (scores.is_target, COLOURS[0], "answers"),
             ):
                 values = scores.scores[known & mask]
+                if not values.size:
+                    continue
                 axes.hist(values, bins=edges, density=True, color=colour, alpha=0.55, label=label)
             axes.set(xlabel="score", ylabel="density", title=name)
         figure.legend(*every[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)

@@ -109,8 +109,9 @@ def pair_curve(scores: ArrayLike, right: ArrayLike) -> PairCurve:
     known = ~np.isnan(values)
     order = np.argsort(-values[known], kind="stable")
     ordered, hits = values[known][order], is_right[known][order]
-    last_of_level = np.flatnonzero(np.append(np.diff(ordered) != 0, True)) if ordered.size else np.empty(0, np.int64)
-    let_through = np.cumsum(hits)[last_of_level] if ordered.size else np.empty(0, np.int64)
+    # Compared and not subtracted, as infinities of one sign have no difference.
+    last_of_level = np.flatnonzero(np.append(ordered[1:] != ordered[:-1], True)[: ordered.size])
+    let_through = np.cumsum(hits)[last_of_level]
     return PairCurve(
         threshold=ordered[last_of_level],
         n_right=let_through,

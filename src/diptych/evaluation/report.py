@@ -13,6 +13,7 @@ import numpy as np
 from diptych.errors import EvaluationError
 from diptych.evaluation.answers import Answers
 from diptych.evaluation.comparison import mcnemar, paired_difference
+from diptych.evaluation.comparison_table import holm
 from diptych.evaluation.evaluation import Evaluation
 from diptych.evaluation.results import QueryResults, ranks_path
 from diptych.evaluation.results_scores import CandidateScores, scores_path
@@ -33,7 +34,7 @@ def report_of(evaluation: Evaluation) -> dict[str, Any]:
         "list_lengths": {"min": int(lengths.min()), "median": float(np.median(lengths)), "max": int(lengths.max())},
         "metrics": _metrics(evaluation, evaluation.answers),
         "controls": {control.ranker: _metrics(evaluation, control) for control in evaluation.controls},
-        "above_controls": {control.ranker: _above(evaluation, control.ranker) for control in evaluation.controls},
+        "above_controls": _above_controls(evaluation),
         "intervals": "95 %, bias-corrected and accelerated bootstrap over molecules",
         "ties": "against the target",
         "ks": list(evaluation.ks),
@@ -47,6 +48,15 @@ def _metrics(evaluation: Evaluation, answers: Answers) -> dict[str, dict[str, fl
     return {
         name: {key: number if math.isfinite(number) else None for key, number in asdict(value).items()}
         for name, value in evaluation.metrics_of(answers).items()
+    }
+
+
+def _above_controls(evaluation: Evaluation) -> dict[str, dict[str, Any]]:
+    """Return by how much the ranker stands above each control, McNemar's p adjusted over all of them."""
+    found = {control.ranker: _above(evaluation, control.ranker) for control in evaluation.controls}
+    adjusted = holm([row["mcnemar_p"] for row in found.values()])
+    return {
+        name: {**row, "mcnemar_p_adjusted": float(p)} for (name, row), p in zip(found.items(), adjusted, strict=True)
     }
 
 

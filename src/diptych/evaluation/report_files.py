@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from diptych.errors import EvaluationError
 from diptych.evaluation import figures_report
-from diptych.evaluation.audit_page import html_table, table
+from diptych.evaluation.audit_page import html_table, interval_cell, table
 from diptych.evaluation.evaluation import Evaluation
 from diptych.evaluation.report_page import heading, page
 from diptych.evaluation.report_sections import Method, Section
@@ -34,7 +34,8 @@ def read_method(path: Path) -> tuple[str, Method]:
     if path.suffix == ".json":
         evaluation = Evaluation.load(path)
         results = evaluation.details or QueryResults.read(path)
-        return evaluation.model, Method(results=results, scores=evaluation.candidate_scores)
+        kind = str(evaluation.provenance.get("mces", ""))
+        return evaluation.model, Method(results=results, scores=evaluation.candidate_scores, mces=kind)
     return path.name.removesuffix(".tsv").removesuffix(".ranks"), Method(results=QueryResults.read(path))
 
 
@@ -75,7 +76,7 @@ def ladder_section(splits: Mapping[str, Sequence[Path]]) -> Section:
             value = evaluation.metrics["hit_rate@1"]
             rungs.setdefault(split, {})[evaluation.model] = (value.spectrum, value.low, value.high)
     rows = [
-        (split, method, f"{100 * rate:.1f}", f"{100 * low:.1f} to {100 * high:.1f}")
+        (split, method, f"{100 * rate:.1f}", interval_cell(low, high))
         for split, methods in rungs.items()
         for method, (rate, low, high) in methods.items()
     ]

@@ -12,7 +12,7 @@ import numpy as np
 from diptych.evaluation import figures_report
 from diptych.evaluation.answer_absent import auroc as auroc_of
 from diptych.evaluation.answer_absent import expected_calibration_error, risk_coverage, take_out_answers
-from diptych.evaluation.audit_page import comparison_row, length_table, stratum_table
+from diptych.evaluation.audit_page import COMPARED, comparison_row, length_table, stratum_table
 from diptych.evaluation.comparison_table import compare
 from diptych.evaluation.figures_of_merit import figures_of_merit
 from diptych.evaluation.list_length import by_list_length, length_effect
@@ -25,6 +25,12 @@ if TYPE_CHECKING:
     from diptych.evaluation.evaluation import MetricValue
     from diptych.evaluation.results_scores import CandidateScores
 
+_EXTRA = {"tanimoto": "Tanimoto of first", "mces": "MCES of first"}
+_MCES = {
+    "bound": "the bound below it by neighbourhoods",
+    "exact": "exact up to 15",
+    "": "as its table has it, exact or a bound",
+}
 _DRAWN_STRATA = ("instrument_class", "adduct", "collision_energy", "n_peaks", "ring_systems", "nearest_training")
 
 
@@ -38,10 +44,13 @@ class Method:
         Its table.
     scores
         Of all candidates; None where they were not saved.
+    mces
+        Which MCES distance the table has: ``bound`` or ``exact``; empty where that is not known.
     """
 
     results: QueryResults
     scores: CandidateScores | None = None
+    mces: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +96,7 @@ def result_sections(methods: Mapping[str, Method], *, n_bootstrap: int = 2000, s
         if name not in tables
     }
     found = [
-        _figures(every, **bootstrap),
+        _figures(every, mces=_which_mces(methods), **bootstrap),
         _differences(every, **bootstrap),
         Section(
             title="Rank curves",
@@ -117,10 +126,19 @@ def _of_ranks(results: QueryResults, ranks: Any) -> QueryResults:  # noqa: ANN40
     )
 
 
-def _figures(methods: Mapping[str, QueryResults], *, n_bootstrap: int, seed: int) -> Section:
+def _which_mces(methods: Mapping[str, Method]) -> str:
+    """Return a sentence that says which MCES distance is shown of which method; empty where none is."""
+    kinds: dict[str, list[str]] = {}
+    for name, method in methods.items():
+        if "mces" in method.results.numbers:
+            kinds.setdefault(_MCES.get(method.mces, _MCES[""]), []).append(name)
+    return "".join(f" The MCES distance of {', '.join(names)} is {kind}." for kind, names in kinds.items())
+
+
+def _figures(methods: Mapping[str, QueryResults], *, mces: str, n_bootstrap: int, seed: int) -> Section:
     values = {name: figures_of_merit(results, n_bootstrap=n_bootstrap, seed=seed) for name, results in methods.items()}
     header = ("method", "queries", "molecules", "@1", "@5", "@20", "MRR = MAP", "mean rank", "@1 by molecule")
-    extra = [name for name in ("tanimoto", "mces") if any(name in found for found in values.values())]
+    extra = [name for name in _EXTRA if any(name in found for found in values.values())]
     rows = [
         (
             name,
@@ -137,9 +155,9 @@ def _figures(methods: Mapping[str, QueryResults], *, n_bootstrap: int, seed: int
         title="Figures of merit",
         text="In %, by spectrum unless said otherwise, with 95 % BCa intervals over molecules; ties count against the "
         "answer, a missing answer is a miss. One candidate alone is right, so recall at k is the hit rate, "
-        "precision at k a "
-        "k-th of it. Tanimoto and MCES distance are those of the first candidate to the answer.",
-        header=(*header, *(f"{key} of first" for key in extra)),
+        "precision at k a k-th of it. Tanimoto and MCES distance are those of the first candidate to the answer."
+        + mces,
+        header=(*header, *(_EXTRA[key] for key in extra)),
         rows=rows,
         data={name: {key: _numbers(value) for key, value in found.items()} for name, found in values.items()},
     )
@@ -151,13 +169,19 @@ def _differences(methods: Mapping[str, QueryResults], *, n_bootstrap: int, seed:
     return Section(
         title=f"Differences to {first}",
         text="Hit rate at 1 of each method less that of the first, in points, on the queries of both. p by paired "
-        "bootstrap "
-        "over molecules, adjusted by Holm's method; * < 0.05, ** < 0.01, *** < 0.001. McNemar's test takes spectra for "
-        "independent.",
-        header=("method", "difference", "95 % interval", "p adjusted", "p McNemar", "queries"),
+        "bootstrap over molecules and by McNemar's test, which takes spectra for independent, each adjusted by Holm's "
+        "method over the table; * < 0.05, ** < 0.01, *** < 0.001 by the bootstrap.",
+        header=("method", *COMPARED),
         rows=[comparison_row(one, name=one.first) for one in found],
         data=[
-            {"method": one.first, "difference": one.difference, "p_adjusted": _known(one.p_adjusted)} for one in found
+            {
+                "method": one.first,
+                "difference": one.difference,
+                "p_adjusted": _known(one.p_adjusted),
+                "p_mcnemar": _known(one.p_mcnemar),
+                "p_mcnemar_adjusted": _known(one.p_mcnemar_adjusted),
+            }
+            for one in found
         ],
     )
 
@@ -165,36 +189,22 @@ def _differences(methods: Mapping[str, QueryResults], *, n_bootstrap: int, seed:
 def _scores(methods: Mapping[str, Method]) -> list[Section]:
     scored = {name: method.scores for name, method in methods.items() if method.scores is not None}
     curves: dict[str, PairCurve] = {
-        name: pair_curve(scores.scores, scores.is_target)
-        for name, scores in scored.items()
-        if 0 < int(scores.is_target.sum()) < scores.scores.size
+        name: pair_curve(scores.scores, scores.is_target) for name, scores in scored.items() if not _no_curve(scores)
     }
-    if not curves:
-        return []
-    rows = [
-        (
-            name,
-            f"{curve.auroc:.3f}",
-            f"{curve.average_precision:.3f}",
-            f"{curve.prevalence:.3f}",
-            f"{curve.n_unscored:,}",
-        )
-        for name, curve in curves.items()
-    ]
-    return [
+    found = [
         Section(
             title="Scores of answers and of other candidates",
             text="Over all queries together. A score that means the same in every query tells the two apart here, too.",
-            picture=figures_report.score_distributions({name: scored[name] for name in curves}),
+            picture=figures_report.score_distributions({name: scored[name] for name in curves}) if curves else "",
         ),
         Section(
             title="Pair scores",
             text="Each pair of a spectrum and a candidate, right or wrong, over all queries together; by chance "
-            "average "
-            "precision is the prevalence.",
+            "average precision is the prevalence."
+            + "".join(f" {name} has no curve: {_no_curve(scored[name])}." for name in scored if name not in curves),
             header=("method", "AUROC", "average precision", "prevalence", "pairs without score"),
-            rows=rows,
-            picture=figures_report.pair_curves(curves),
+            rows=[_pair_row(name, scores, curves.get(name)) for name, scores in scored.items()],
+            picture=figures_report.pair_curves(curves) if curves else "",
             data={
                 name: {
                     "auroc": curve.auroc,
@@ -205,6 +215,22 @@ def _scores(methods: Mapping[str, Method]) -> list[Section]:
             },
         ),
     ]
+    return found if scored else []
+
+
+def _no_curve(scores: CandidateScores) -> str:
+    """Return why there is nothing to draw of scores; empty where there is something."""
+    n_right = int(scores.is_target.sum())
+    if not np.isfinite(scores.scores).any():
+        return "no candidate has a score"
+    return "" if 0 < n_right < scores.scores.size else f"{n_right:,} of {scores.scores.size:,} pairs are right"
+
+
+def _pair_row(name: str, scores: CandidateScores, curve: PairCurve | None) -> tuple[str, ...]:
+    if curve is None:
+        return name, "–", "–", "–", f"{int(np.isnan(scores.scores).sum()):,}"
+    figures = (curve.auroc, curve.average_precision, curve.prevalence)
+    return name, *(f"{figure:.3f}" for figure in figures), f"{curve.n_unscored:,}"
 
 
 def _confidence(tables: Mapping[str, QueryResults], methods: Mapping[str, Method]) -> list[Section]:

@@ -6,7 +6,8 @@ It is the table that stands beside a report (``report.json`` -> ``report.ranks.t
 - needed: ``query``, ``target`` (first block), ``rank`` (1-based, ties against the target; ``miss``), ``n_candidates``,
   ``score_target``, ``best_score``, ``best`` (first block that stood first); an unknown score is empty;
 - optional numbers: ``margin`` (best score less second best), ``probability`` (of the first candidate), ``tanimoto`` (of
-  the first candidate to the target), ``mces`` (their maximum common edge subgraph distance); empty where unknown;
+  the first candidate to the target), ``mces`` (their maximum common edge subgraph distance, or a bound below it, as the
+  report's provenance says); empty where unknown;
 - optional texts: ``best_smiles``, ``target_smiles``;
 - ``rank_NAME``: the rank under the control NAME;
 - any other column is metadata by which queries can be divided (``adduct``, ``n_peaks``, ...), as text.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,11 @@ from diptych.molecules.structure import Structure
 if TYPE_CHECKING:
     from diptych.evaluation.results import QueryResults
     from diptych.spectra.spectrum import Spectrum
+
+
+Mces = Literal["bound", "exact", "none"]
+"""Which MCES distance of the first candidate to the answer is computed."""
+_REMEMBERED_PAIRS = 200_000
 
 
 def spectrum_columns(spectra: Sequence[Spectrum]) -> dict[str, list[Any]]:
@@ -83,8 +88,9 @@ def first_hit_mces(results: QueryResults, *, exact: bool) -> NDArray[np.float64]
     results
         With the SMILES of both.
     exact
-        Whether to compute the distance up to `MCES_THRESHOLD` (with ``diptych[mces]``, about a second a pair) rather
-        than the bound of `mces_lower_bound` (about a millisecond).
+        Whether to compute the distance up to `MCES_THRESHOLD` (with ``diptych[mces]``, mostly a second a pair and now
+        and then a minute) rather than the bound of `mces_lower_bound` (about two milliseconds). Either is computed once
+        for each distinct pair, and remembered.
 
     Returns
     -------
@@ -96,12 +102,28 @@ def first_hit_mces(results: QueryResults, *, exact: bool) -> NDArray[np.float64]
     StructureError
         The exact distance is asked for and its package is not installed.
     """
-    if exact and not has_exact_mces():
+    check_mces("exact" if exact else "bound")
+    pairs = zip(results.text("best_smiles"), results.text("target_smiles"), strict=True)
+    return np.array([_distance(*pair, exact=exact) if all(pair) else np.nan for pair in pairs], dtype=np.float64)
+
+
+def check_mces(mces: Mces) -> None:
+    """Check that an MCES distance can be computed, before anything is asked.
+
+    Raises
+    ------
+    StructureError
+        The exact distance is asked for and its package is not installed.
+    """
+    if mces == "exact" and not has_exact_mces():
         raise StructureError("the exact MCES distance needs the package myopic-mces: pip install 'diptych[mces]'")
-    measure = mces_distance if exact else mces_lower_bound
-    pairs = list(zip(results.text("best_smiles"), results.text("target_smiles"), strict=True))
-    known = {pair: min(measure(*pair), MCES_THRESHOLD) for pair in set(pairs) if all(pair)}
-    return np.array([known.get(pair, np.nan) for pair in pairs], dtype=np.float64)
+
+
+@lru_cache(maxsize=_REMEMBERED_PAIRS)
+def _distance(first: str, second: str, *, exact: bool) -> float:
+    if first == second:
+        return 0.0
+    return min((mces_distance if exact else mces_lower_bound)(first, second), MCES_THRESHOLD)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -164,9 +186,28 @@ def scaffold_of(smiles: str) -> str:
     return "" if structure is None else murcko_scaffold(structure)
 
 
-def described(results: QueryResults, spectra: Sequence[Spectrum] = ()) -> QueryResults:
-    """Return results with everything that can be told from spectra and SMILES: metadata, Tanimoto of the first hit."""
-    known = results.with_metadata(structure_columns(results)).with_numbers({"tanimoto": first_hit_tanimoto(results)})
+def described(results: QueryResults, spectra: Sequence[Spectrum] = (), *, mces: Mces = "bound") -> QueryResults:
+    """Return results with everything that can be told from spectra and SMILES.
+
+    Parameters
+    ----------
+    results
+        With the SMILES of the answers and of what stood first: formula and ring systems, and Tanimoto similarity and
+        MCES distance of the two, are added.
+    spectra
+        That were asked, in the same order: how they were measured is added. Empty for none.
+    mces
+        Whether that distance is exact or the bound below it; ``none`` leaves it out.
+
+    Raises
+    ------
+    StructureError
+        The exact distance is asked for and its package is not installed.
+    """
+    numbers = {"tanimoto": first_hit_tanimoto(results)}
+    if mces != "none":
+        numbers["mces"] = first_hit_mces(results, exact=mces == "exact")
+    known = results.with_metadata(structure_columns(results)).with_numbers(numbers)
     return known.with_metadata(spectrum_columns(spectra)) if spectra else known
 
 

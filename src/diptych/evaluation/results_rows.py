@@ -70,7 +70,7 @@ def _margin(scores: NDArray[np.floating]) -> float:
     if scores.size < 2:
         return math.nan
     second, first = np.partition(scores.astype(np.float64), scores.size - 2)[-2:]
-    return float(first - second)
+    return 0.0 if first == second else float(first - second)  # infinities of one sign have no difference
 
 
 def highest_probability(scores: NDArray[np.floating], temperature: float) -> float:

@@ -37,7 +37,7 @@ class ScoreTableRanker:
         Query -> first block -> score; of several scores of one candidate the highest.
     n_rows
         Rows of the table; ``n_duplicates``, ``n_without_score`` and ``n_unparsed`` of them repeat a candidate, hold no
-        number, or hold a candidate that is no structure.
+        number (an infinite score is none), or hold a candidate that is no structure.
     """
 
     name: str
@@ -153,7 +153,9 @@ def _blocks(candidates: set[str], *, kind: str) -> dict[str, str | None]:
 
 
 def _number(text: str) -> float:
+    """Return a finite number; NaN where the text is none: of infinities no difference and no mean can be taken."""
     try:
-        return float(text)
+        number = float(text)
     except ValueError:
         return math.nan
+    return number if math.isfinite(number) else math.nan
