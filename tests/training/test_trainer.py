@@ -171,6 +171,52 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_checkpoint(
     assert len(metrics(tmp_path / "run")) == 4
 
 
+class Spoiling(torch.autograd.Function):
+    """Hands a loss on as it is, and its gradient as NaN."""
+
+    @staticmethod
+    def forward(ctx: Any, loss: torch.Tensor) -> torch.Tensor:
+        return loss.clone()
+
+    @staticmethod
+    def backward(ctx: Any, gradient: torch.Tensor) -> torch.Tensor:
+        return gradient * float("nan")
+
+
+def test_a_gradient_that_is_not_finite_is_never_kept(amides: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    calls = []
+    real = LOSSES["info-nce"]
+
+    def spoiled(*args: Any, **options: Any) -> torch.Tensor:
+        calls.append(1)
+        loss = real(*args, **options)
+        return Spoiling.apply(loss) if len(calls) == 6 else loss  # the last batch of all, whose loss is finite
+
+    config = config_of(amides, training={"epochs": 2, "ema_decay": 0.0})
+    monkeypatch.setitem(LOSSES, "info-nce", spoiled)
+    message = r"the norm of the gradient is nan in epoch 2, batch 3; the last good checkpoint is kept; train anew in an"
+    with pytest.raises(TrainingError, match=message):
+        train(config, tmp_path / "run")
+    assert not (tmp_path / "run" / "result.json").exists()
+    kept = [*weights(tmp_path / "run" / "checkpoint").values(), *weights(tmp_path / "run" / "model").values()]
+    assert all(torch.isfinite(tensor).all() for tensor in kept)
+    monkeypatch.undo()
+    train(config, tmp_path / "run", resume=True)
+    train(config, tmp_path / "whole")
+    assert metrics(tmp_path / "run") == metrics(tmp_path / "whole")
+
+
+def test_weights_that_a_saved_model_could_not_hold_are_never_kept(amides: Path, tmp_path: Path):
+    # One batch an epoch: what its step does to the weights is seen by no other batch.
+    settings = {"epochs": 1, "batch_size": 1000, "learning_rate": 1e30, "warmup_epochs": 0.0}
+    message = r"of the size 1e\+30 in epoch 1, batch 1; no epoch was finished, and nothing is kept; start again"
+    with pytest.raises(TrainingError, match=message):
+        train(config_of(amides, training=settings), tmp_path / "run")
+    assert not (tmp_path / "run" / "model").exists()
+    train(config_of(amides, training={"epochs": 1}), tmp_path / "run")
+    assert (tmp_path / "run" / "result.json").is_file()
+
+
 @pytest.mark.parametrize(
     "error",
     [
@@ -254,8 +300,15 @@ def test_a_folder_that_holds_a_run_is_not_overwritten(amides: Path, whole_run: P
         train(config_of(amides), whole_run)
 
 
+def test_a_model_without_its_checkpoint_is_not_overwritten(amides: Path, whole_run: Path, tmp_path: Path):
+    shutil.copytree(whole_run, tmp_path / "run")
+    shutil.rmtree(tmp_path / "run" / "checkpoint")
+    with pytest.raises(TrainingError, match=r"run already holds a run; name another folder"):
+        train(config_of(amides), tmp_path / "run")
+
+
 def test_there_must_be_a_checkpoint_to_resume(amides: Path, tmp_path: Path):
-    with pytest.raises(TrainingError, match=r"no checkpoint to resume from"):
+    with pytest.raises(TrainingError, match=r"no checkpoint to resume from; .* leave --resume away to train anew"):
         train(config_of(amides), tmp_path / "run", resume=True)
 
 

@@ -183,11 +183,16 @@ def _check(folder: RunFolder, config: RunConfig, *, resume: bool) -> None:
     if not _is_first_process():
         return
     if not resume:
-        if folder.config.exists():
-            raise TrainingError(f"{folder.path} already holds a run; go on with it by --resume, or name another folder")
+        # A run that came to nothing in its first epoch left its record behind, and nothing to lose.
+        if folder.config.exists() and any(kept.exists() for kept in (folder.checkpoint, folder.model, folder.result)):
+            advice = "go on with it by --resume, or name" if folder.checkpoint.is_dir() else "name"
+            raise TrainingError(f"{folder.path} already holds a run; {advice} another folder")
         return
     if not folder.checkpoint.is_dir():
-        raise TrainingError(f"{folder.path}: no checkpoint to resume from; the first is written after one epoch")
+        raise TrainingError(
+            f"{folder.path}: no checkpoint to resume from; the first is written after one epoch; "
+            "leave --resume away to train anew"
+        )
     before = RunConfig.from_dict(_read_json(folder.config)["config"])
     for section, values in config.to_dict().items():
         for key, value in values.items():
