@@ -10,7 +10,7 @@ from lightning.pytorch.callbacks import Callback
 from safetensors.torch import load_file
 
 from diptych.embedding import JointEmbedding
-from diptych.errors import ConfigError, DatasetError, TrainingError
+from diptych.errors import ConfigError, DatasetError, ModelError, TrainingError
 from diptych.training import RunConfig, train
 from diptych.training.losses import LOSSES
 
@@ -148,6 +148,27 @@ def test_training_without_validation_keeps_the_last_weights(amides: Path, whole_
     assert after["calibration"] == before["calibration"]
     assert after["training"]["n_molecules"] == 182
     assert "None: the weights of the last epoch were kept." in (result.model / "card.md").read_text()
+
+
+def test_a_calibration_that_cannot_be_taken_over_is_missed_before_anything_is_read(tmp_path: Path):
+    config = config_of(tmp_path, validation={"fold": "", "calibration_from": str(tmp_path / "none")})
+    with pytest.raises(ModelError, match=r"none"):
+        train(config, tmp_path / "run")
+
+
+def test_another_model_to_take_the_calibration_from_is_no_other_run(amides: Path, whole_run: Path, tmp_path: Path):
+    def config(model: Path) -> RunConfig:
+        validation = {"fold": "", "calibration_from": str(model)}
+        return config_of(amides, validation=validation, training={"epochs": 2})
+
+    shutil.copytree(whole_run / "model", tmp_path / "calibrated")
+    with pytest.raises(RuntimeError, match="killed"):
+        train(config(tmp_path / "calibrated"), tmp_path / "run", callbacks=[StopAfter(1, RuntimeError("killed"))])
+    shutil.rmtree(tmp_path / "calibrated")
+    with pytest.raises(ModelError, match=r"calibrated"):
+        train(config(tmp_path / "calibrated"), tmp_path / "run", resume=True)
+    result = train(config(whole_run / "model"), tmp_path / "run", resume=True)
+    assert "calibration" in JointEmbedding.load(result.model).metadata
 
 
 def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_checkpoint(

@@ -28,7 +28,7 @@ from diptych.training.augmentation import replicates_for
 from diptych.training.batches import BatchMaker, TrainingData
 from diptych.training.config import RunConfig
 from diptych.training.devices import new_trainer
-from diptych.training.finishing import TrainingResult, finish
+from diptych.training.finishing import TrainingResult, finish, taken_calibration
 from diptych.training.fragments import fragment_source, with_fragments
 from diptych.training.frozen import with_frozen_features
 from diptych.training.ion_start import start_ion_table
@@ -43,7 +43,8 @@ from diptych.training.structure_augmentation import StructureAugmentation
 from diptych.training.targets import StructureTargets
 
 _PACKAGES = ("torch", "lightning", "numpy", "rdkit", "pyarrow", "safetensors")
-_WITHOUT_CONSEQUENCE = {("data", "cache"), ("data", "workers")}
+# For what has been trained; a calibration is taken over at the end.
+_WITHOUT_CONSEQUENCE = {("data", "cache"), ("data", "workers"), ("validation", "calibration_from")}
 _OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "bad_alloc")
 
 
@@ -74,9 +75,11 @@ def train(
     Raises
     ------
     ConfigError
-        A part or an option is unknown, or a resumed run has another configuration.
+        A part or an option is unknown, settings contradict each other, or a resumed run has another configuration.
     DatasetError
         Data is missing or damaged.
+    ModelError
+        The model of ``validation.calibration_from`` is missing or damaged.
     TrainingError
         The folder holds another run, there is nothing to resume, the loss is not finite, or memory is used up.
     """
@@ -89,6 +92,7 @@ def train(
         check_requirements(config)
         if config.validation.rerank and config.validation.fold and model.interaction is None:
             check_tokens(model, asked_by="validation.rerank")
+        taken = taken_calibration(config)
         prepared = prepare(config, model.structure_encoder.featuriser, report=say)
         encoder, cache = model.structure_encoder, config.data.cache_folder
         prepared = with_frozen_features(prepared, encoder, cache=cache, report=say)
@@ -99,7 +103,7 @@ def train(
         _fit(model, config, folder, prepared, needs=needs, resume=resume, say=say, callbacks=callbacks)
         if not _is_first_process():
             return TrainingResult(model=folder.model, metrics={}, blind_metrics={})
-        result = finish(config, folder, prepared)
+        result = finish(config, folder, prepared, taken=taken)
         say(f"saved: {metrics_line(result.metrics)}")
         say(f"the same asked without peaks: {metrics_line(result.blind_metrics)}")
         return result
