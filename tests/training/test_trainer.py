@@ -344,6 +344,35 @@ def test_a_run_is_not_resumed_with_another_configuration_or_without_its_record(
         train(config_of(amides), tmp_path / "run", resume=True)
 
 
+@pytest.mark.parametrize(
+    ("file", "text", "error", "message"),
+    [
+        ("config.json", "{}", TrainingError, r"config\.json: has no config and no digests; expected the record"),
+        ("config.json", "[3]", TrainingError, r"config\.json: has no config and no digests; expected the record"),
+        (
+            "config.json",
+            '{"config": {"x": 1}, "digests": {}}',
+            ConfigError,
+            r"not the record of a .* unknown key 'x'",
+        ),
+        ("checkpoint/state.json", "{}", TrainingError, r"checkpoint: the checkpoint is missing or damaged"),
+        (
+            "checkpoint/state.json",
+            '{"items": []}',
+            TrainingError,
+            r"state\.json does not hold state_dict, optimizer",
+        ),
+    ],
+)
+def test_a_run_with_a_damaged_record_is_not_resumed(
+    amides: Path, whole_run: Path, tmp_path: Path, file: str, text: str, error: type[Exception], message: str
+):
+    shutil.copytree(whole_run, tmp_path / "run")
+    (tmp_path / "run" / file).write_text(text)
+    with pytest.raises(error, match=message):
+        train(config_of(amides), tmp_path / "run", resume=True)
+
+
 def test_a_run_is_not_resumed_on_other_data(amides: Path, whole_run: Path, tmp_path: Path):
     run, data = tmp_path / "run", tmp_path / "data"
     shutil.copytree(whole_run, run)

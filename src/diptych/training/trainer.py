@@ -197,10 +197,19 @@ def _check(folder: RunFolder, config: RunConfig, *, resume: bool) -> None:
             f"{folder.path}: no checkpoint to resume from; the first is written after one epoch; "
             "leave --resume away to train anew"
         )
-    before = RunConfig.from_dict(_read_json(folder.config)["config"])
+    _check_same(folder, config)
+
+
+def _check_same(folder: RunFolder, config: RunConfig) -> None:
+    """Refuse another configuration than the one that a run was started with."""
+    record = _read_record(folder.config)
+    try:
+        before = RunConfig.from_dict(record["config"]).to_dict()
+    except ConfigError as error:
+        raise ConfigError(f"{folder.config}: is not the record of a run of this version: {error}") from error
     for section, values in config.to_dict().items():
         for key, value in values.items():
-            was = before.to_dict()[section][key]
+            was = before[section][key]
             if was != value and (section, key) not in _WITHOUT_CONSEQUENCE:
                 raise ConfigError(
                     f"{folder.path} was started with {section}.{key} = {was!r}, now it is {value!r}; train anew"
@@ -211,7 +220,7 @@ def _write_config(folder: RunFolder, config: RunConfig, prepared: Prepared, *, r
     if not _is_first_process():
         return
     if resume:
-        before = _read_json(folder.config)["digests"]
+        before = _read_record(folder.config)["digests"]
         for name, digest in prepared.digests.items():
             if before.get(name) != digest:
                 raise TrainingError(f"{folder.path}: {name} has changed since the run was started; train anew")
@@ -232,12 +241,16 @@ def _is_first_process() -> bool:
     return os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0")) == "0"
 
 
-def _read_json(path: Path) -> Mapping[str, Any]:
+def _read_record(path: Path) -> Mapping[str, Mapping[str, Any]]:
     try:
-        content: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise TrainingError(f"{path}: cannot be read: {error}; expected the record of the run to resume") from error
-    return content
+    parts = content if isinstance(content, Mapping) else {}
+    missing = [name for name in ("config", "digests") if not isinstance(parts.get(name), Mapping)]
+    if missing:
+        raise TrainingError(f"{path}: has no {' and no '.join(missing)}; expected the record of the run to resume")
+    return parts
 
 
 @contextmanager
