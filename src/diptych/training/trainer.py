@@ -22,7 +22,7 @@ from lightning.pytorch.callbacks import Callback
 
 import diptych
 from diptych.embedding import JointEmbedding
-from diptych.errors import ConfigError, TrainingError
+from diptych.errors import ConfigError, TrainingError, is_out_of_memory
 from diptych.files import replacing
 from diptych.training.augmentation import replicates_for
 from diptych.training.batches import BatchMaker, TrainingData
@@ -45,7 +45,6 @@ from diptych.training.targets import StructureTargets
 _PACKAGES = ("torch", "lightning", "numpy", "rdkit", "pyarrow", "safetensors")
 # For what has been trained; a calibration is taken over at the end.
 _WITHOUT_CONSEQUENCE = {("data", "cache"), ("data", "workers"), ("validation", "calibration_from")}
-_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "bad_alloc")
 
 
 def train(
@@ -304,7 +303,7 @@ def _one_line_errors(trainer: lightning.Trainer, config: RunConfig) -> Iterator[
             raise KeyboardInterrupt from error
         raise
     except (RuntimeError, MemoryError) as error:
-        if isinstance(error, MemoryError) or any(sign in str(error) for sign in _OUT_OF_MEMORY):
+        if is_out_of_memory(error):
             raise TrainingError(
                 f"out of memory: lower training.batch_size (now {config.training.batch_size}) or "
                 f"negatives.per_molecule (now {config.negatives.per_molecule})"
