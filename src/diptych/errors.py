@@ -75,3 +75,21 @@ class EvaluationError(DiptychError):
 
 class OutputError(DiptychError):
     """A result cannot be written."""
+
+
+# What torch says of processors and of graphics cards, as RuntimeError; C++ says the last.
+_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "bad_alloc")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether an error says that memory is used up.
+
+    Examples
+    --------
+    >>> is_out_of_memory(RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB"))
+    True
+    >>> is_out_of_memory(RuntimeError("shapes do not match"))
+    False
+    """
+    is_torch = isinstance(error, RuntimeError) and any(sign in str(error) for sign in _OUT_OF_MEMORY)
+    return is_torch or isinstance(error, MemoryError)

@@ -331,3 +331,34 @@ def test_a_full_disk_is_one_line_and_what_fitted_is_valid(library: Path, tmp_pat
     assert "the answers before are kept" in err
     assert json.loads((tmp_path / "out" / "annotations.json").read_text())["complete"] is False
     assert all(row["status"] == "annotated" for row in rows_in(tmp_path / "out"))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("alloc_cpu.cpp:127 DefaultCPUAllocator: can't allocate memory: you tried 9 bytes"),
+        RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+    ],
+)
+def test_full_memory_is_one_line_that_says_what_to_lower(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: Exception
+):
+    def full() -> None:
+        raise error
+
+    monkeypatch.setattr(main, "_answer", full)
+    with pytest.raises(SystemExit, match="1"):
+        main.run()
+    said = capsys.readouterr().err
+    assert said.startswith("diptych: out of memory; lower the sizes of the model that is trained (embedding_dim")
+    assert said.count("\n") == 1
+
+
+def test_another_error_of_torch_is_not_hidden(monkeypatch: pytest.MonkeyPatch):
+    def broken() -> None:
+        raise RuntimeError("shapes do not match")
+
+    monkeypatch.setattr(main, "_answer", broken)
+    with pytest.raises(RuntimeError, match="shapes do not match"):
+        main.run()

@@ -95,6 +95,9 @@ def test_wrong_cells_are_refused_before_anything_is_trained(amides: Path, tmp_pa
     found = plan(amides, tmp_path / "p.toml", PLAN.replace("label_smoothing", "smoothing"))
     with pytest.raises(ConfigError, match="loss smooth, seed 3: unknown key 'smoothing'"):
         run_ablation(found, tmp_path / "out")
+    useless = plan(amides, tmp_path / "p.toml", PLAN.replace("label_smoothing", "block_weight"))
+    with pytest.raises(ConfigError, match=r"loss smooth, seed 3: loss\.block_weight is 0\.1, but the vectors"):
+        run_ablation(useless, tmp_path / "out")
     with pytest.raises(ConfigError, match=r"base, seed 3: validation\.fold is empty"):
         run_ablation(plan(amides, tmp_path / "p.toml"), tmp_path / "out", overrides={"validation": {"fold": ""}})
     assert not (tmp_path / "out").exists()

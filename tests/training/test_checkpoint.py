@@ -54,6 +54,30 @@ def test_what_is_no_plain_data_is_refused(tmp_path: Path):
     assert not (tmp_path / "checkpoint").exists()
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{}",
+        "[]",
+        "3",
+        '{"what": 1}',
+        '{"list": 3}',
+        '{"items": [["a"]]}',
+        '{"items": [["a", {}]]}',
+        '{"items": [[[], 1]]}',
+        '{"items": [["a", {"tensor": "/none"}]]}',
+        '{"items": [["epoch", 3]]}',
+    ],
+)
+def test_a_state_that_is_none_is_one_clear_error(tmp_path: Path, text: str):
+    io = SafetensorsCheckpointIO(expected=("epoch", "state_dict"))
+    io.save_checkpoint(STATE, tmp_path / "checkpoint")
+    assert io.load_checkpoint(tmp_path / "checkpoint")
+    (tmp_path / "checkpoint" / "state.json").write_text(text)
+    with pytest.raises(TrainingError, match=r"checkpoint: the checkpoint is missing or damaged \(.+\); train anew"):
+        io.load_checkpoint(tmp_path / "checkpoint")
+
+
 def test_a_missing_or_truncated_checkpoint_is_one_clear_error(tmp_path: Path):
     io = SafetensorsCheckpointIO()
     with pytest.raises(TrainingError, match=r"none: the checkpoint is missing or damaged"):

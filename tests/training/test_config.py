@@ -47,7 +47,7 @@ def test_to_dict_and_back_is_the_same():
         ("[training]\nblind = 1\n", r"training\.blind must be true or false, got 1"),
         ("[training]\nlearning_rate = '1'\n", r"training\.learning_rate must be a number, got '1'"),
         ("[training]\nepochs = 0\n", r"training\.epochs must be at least 1, got 0"),
-        ("[training]\nlearning_rate = nan\n", r"training\.learning_rate must be at least 0\.0, got nan"),
+        ("[training]\nlearning_rate = nan\n", r"training\.learning_rate must be a finite number, got nan"),
         ("[loss]\nlabel_smoothing = 0.9\n", r"loss\.label_smoothing must be at most 0\.5, got 0\.9"),
         ("[negatives]\nfill = 'x'\n", r"negatives\.fill must be one of 'mass', 'none', got 'x'"),
         ("[negatives]\nshares = ['a']\n", r"negatives\.shares must be a list of numbers, got \['a'\]"),
@@ -77,6 +77,21 @@ def test_a_mistake_is_named_with_its_place(tmp_path: Path, text: str, message: s
 def test_a_malformed_override_is_refused(tmp_path: Path, override: str, message: str):
     with pytest.raises(ConfigError, match=message):
         read_config(written(tmp_path, "[training]\nepochs = 3\n"), overrides=[override])
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("training.learning_rate=nan", r"training\.learning_rate must be a finite number, got nan"),
+        ("training.warmup_epochs=inf", r"training\.warmup_epochs must be a finite number, got inf"),
+        ("negatives.shares=[-inf]", r"negatives\.shares\[0\] must be a finite number, got -inf"),
+        ('loss.terms=[{name="fingerprint",weight=nan}]', r"loss\.terms\[0\]\.weight must be a finite number, got nan"),
+        ("model.spectrum.cleaning={min_mz=nan}", r"model\.spectrum\.cleaning\.min_mz must be a finite number, got nan"),
+    ],
+)
+def test_a_number_that_is_not_finite_is_refused_by_name(tmp_path: Path, override: str, message: str):
+    with pytest.raises(ConfigError, match=message):
+        read_config(written(tmp_path, ""), overrides=[override])
 
 
 def test_a_missing_or_undecodable_file_is_one_clear_error(tmp_path: Path):

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from diptych.encoders import EncoderOutput
+from diptych.errors import TrainingError
 from diptych.training.batches import TrainingBatch
 from diptych.training.config import RunConfig
 from diptych.training.losses import ContrastiveBatch, LossSettings, symmetric_info_nce
@@ -99,6 +100,25 @@ def test_a_long_gradient_is_clipped_and_a_short_one_is_not():
         parameters[0].grad[0, 0] = scale
         trained.on_before_optimizer_step(optimizer)
         assert torch.stack([p.grad.norm() for p in parameters]).norm().item() == pytest.approx(norm, rel=1e-4)
+
+
+@pytest.mark.parametrize("clip", [0.0, 1.0])
+def test_a_gradient_that_is_not_finite_makes_no_step(clip: float):
+    trained = module(training={"gradient_clip": clip})
+    optimizer = trained.configure_optimizers()
+    trained.model.spectrum_encoder.linear.bias.grad = torch.full((5,), math.inf)
+    with pytest.raises(TrainingError, match=r"the norm of the gradient is inf in epoch 1, batch 1; no epoch was fini"):
+        trained.on_before_optimizer_step(optimizer)
+
+
+@pytest.mark.parametrize("value", [math.nan, -math.inf, 7e4])
+def test_weights_that_half_precision_cannot_hold_are_refused(value: float):
+    trained = module(training={"ema_decay": 0.5})
+    trained.check_weights()
+    with torch.no_grad():
+        trained.judged.structure_encoder.linear.weight[1, 2] = value
+    with pytest.raises(TrainingError, match=r"average\.model\.structure_encoder\.linear\.weight holds .* batch 10;"):
+        trained.check_weights()
 
 
 def test_the_average_is_what_is_judged():

@@ -10,7 +10,7 @@ from lightning.pytorch.callbacks import Callback
 from safetensors.torch import load_file
 
 from diptych.embedding import JointEmbedding
-from diptych.errors import ConfigError, DatasetError, TrainingError
+from diptych.errors import ConfigError, DatasetError, ModelError, TrainingError
 from diptych.training import RunConfig, train
 from diptych.training.losses import LOSSES
 
@@ -150,6 +150,27 @@ def test_training_without_validation_keeps_the_last_weights(amides: Path, whole_
     assert "None: the weights of the last epoch were kept." in (result.model / "card.md").read_text()
 
 
+def test_a_calibration_that_cannot_be_taken_over_is_missed_before_anything_is_read(tmp_path: Path):
+    config = config_of(tmp_path, validation={"fold": "", "calibration_from": str(tmp_path / "none")})
+    with pytest.raises(ModelError, match=r"none"):
+        train(config, tmp_path / "run")
+
+
+def test_another_model_to_take_the_calibration_from_is_no_other_run(amides: Path, whole_run: Path, tmp_path: Path):
+    def config(model: Path) -> RunConfig:
+        validation = {"fold": "", "calibration_from": str(model)}
+        return config_of(amides, validation=validation, training={"epochs": 2})
+
+    shutil.copytree(whole_run / "model", tmp_path / "calibrated")
+    with pytest.raises(RuntimeError, match="killed"):
+        train(config(tmp_path / "calibrated"), tmp_path / "run", callbacks=[StopAfter(1, RuntimeError("killed"))])
+    shutil.rmtree(tmp_path / "calibrated")
+    with pytest.raises(ModelError, match=r"calibrated"):
+        train(config(tmp_path / "calibrated"), tmp_path / "run", resume=True)
+    result = train(config(whole_run / "model"), tmp_path / "run", resume=True)
+    assert "calibration" in JointEmbedding.load(result.model).metadata
+
+
 def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_checkpoint(
     amides: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -169,6 +190,52 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_checkpoint(
     monkeypatch.undo()
     train(config_of(amides), tmp_path / "run", resume=True)
     assert len(metrics(tmp_path / "run")) == 4
+
+
+class Spoiling(torch.autograd.Function):
+    """Hands a loss on as it is, and its gradient as NaN."""
+
+    @staticmethod
+    def forward(ctx: Any, loss: torch.Tensor) -> torch.Tensor:
+        return loss.clone()
+
+    @staticmethod
+    def backward(ctx: Any, gradient: torch.Tensor) -> torch.Tensor:
+        return gradient * float("nan")
+
+
+def test_a_gradient_that_is_not_finite_is_never_kept(amides: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    calls = []
+    real = LOSSES["info-nce"]
+
+    def spoiled(*args: Any, **options: Any) -> torch.Tensor:
+        calls.append(1)
+        loss = real(*args, **options)
+        return Spoiling.apply(loss) if len(calls) == 6 else loss  # the last batch of all, whose loss is finite
+
+    config = config_of(amides, training={"epochs": 2, "ema_decay": 0.0})
+    monkeypatch.setitem(LOSSES, "info-nce", spoiled)
+    message = r"the norm of the gradient is nan in epoch 2, batch 3; the last good checkpoint is kept; train anew in an"
+    with pytest.raises(TrainingError, match=message):
+        train(config, tmp_path / "run")
+    assert not (tmp_path / "run" / "result.json").exists()
+    kept = [*weights(tmp_path / "run" / "checkpoint").values(), *weights(tmp_path / "run" / "model").values()]
+    assert all(torch.isfinite(tensor).all() for tensor in kept)
+    monkeypatch.undo()
+    train(config, tmp_path / "run", resume=True)
+    train(config, tmp_path / "whole")
+    assert metrics(tmp_path / "run") == metrics(tmp_path / "whole")
+
+
+def test_weights_that_a_saved_model_could_not_hold_are_never_kept(amides: Path, tmp_path: Path):
+    # One batch an epoch: what its step does to the weights is seen by no other batch.
+    settings = {"epochs": 1, "batch_size": 1000, "learning_rate": 1e30, "warmup_epochs": 0.0}
+    message = r"of the size 1e\+30 in epoch 1, batch 1; no epoch was finished, and nothing is kept; start again"
+    with pytest.raises(TrainingError, match=message):
+        train(config_of(amides, training=settings), tmp_path / "run")
+    assert not (tmp_path / "run" / "model").exists()
+    train(config_of(amides, training={"epochs": 1}), tmp_path / "run")
+    assert (tmp_path / "run" / "result.json").is_file()
 
 
 @pytest.mark.parametrize(
@@ -254,8 +321,15 @@ def test_a_folder_that_holds_a_run_is_not_overwritten(amides: Path, whole_run: P
         train(config_of(amides), whole_run)
 
 
+def test_a_model_without_its_checkpoint_is_not_overwritten(amides: Path, whole_run: Path, tmp_path: Path):
+    shutil.copytree(whole_run, tmp_path / "run")
+    shutil.rmtree(tmp_path / "run" / "checkpoint")
+    with pytest.raises(TrainingError, match=r"run already holds a run; name another folder"):
+        train(config_of(amides), tmp_path / "run")
+
+
 def test_there_must_be_a_checkpoint_to_resume(amides: Path, tmp_path: Path):
-    with pytest.raises(TrainingError, match=r"no checkpoint to resume from"):
+    with pytest.raises(TrainingError, match=r"no checkpoint to resume from; .* leave --resume away to train anew"):
         train(config_of(amides), tmp_path / "run", resume=True)
 
 
@@ -267,6 +341,35 @@ def test_a_run_is_not_resumed_with_another_configuration_or_without_its_record(
     shutil.copytree(whole_run, tmp_path / "run")
     (tmp_path / "run" / "config.json").write_text("{")
     with pytest.raises(TrainingError, match=r"config\.json: cannot be read"):
+        train(config_of(amides), tmp_path / "run", resume=True)
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "error", "message"),
+    [
+        ("config.json", "{}", TrainingError, r"config\.json: has no config and no digests; expected the record"),
+        ("config.json", "[3]", TrainingError, r"config\.json: has no config and no digests; expected the record"),
+        (
+            "config.json",
+            '{"config": {"x": 1}, "digests": {}}',
+            ConfigError,
+            r"not the record of a .* unknown key 'x'",
+        ),
+        ("checkpoint/state.json", "{}", TrainingError, r"checkpoint: the checkpoint is missing or damaged"),
+        (
+            "checkpoint/state.json",
+            '{"items": []}',
+            TrainingError,
+            r"state\.json does not hold state_dict, optimizer",
+        ),
+    ],
+)
+def test_a_run_with_a_damaged_record_is_not_resumed(
+    amides: Path, whole_run: Path, tmp_path: Path, file: str, text: str, error: type[Exception], message: str
+):
+    shutil.copytree(whole_run, tmp_path / "run")
+    (tmp_path / "run" / file).write_text(text)
+    with pytest.raises(error, match=message):
         train(config_of(amides), tmp_path / "run", resume=True)
 
 

@@ -25,9 +25,13 @@ from diptych.cli import (
     report,
     train,
 )
-from diptych.errors import DiptychError
+from diptych.errors import DiptychError, is_out_of_memory
 
 _INTERRUPTED = 130  # what typer makes of Ctrl-C, and what shells expect
+_OUT_OF_MEMORY = (
+    "out of memory; lower the sizes of the model that is trained (embedding_dim, hidden_dim) or batch_size, "
+    "or use a smaller file or library"
+)
 
 app = typer.Typer(
     name="diptych",
@@ -88,10 +92,11 @@ def run() -> None:
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
         _stop("interrupted; what was finished is kept", code=_INTERRUPTED)
-    except DiptychError as error:
-        _stop(_one_line(error), code=1)
-    except MemoryError:
-        _stop("out of memory; use a smaller file, library or batch size", code=1)
+    except (DiptychError, MemoryError, RuntimeError) as error:
+        full = is_out_of_memory(error)
+        if not (full or isinstance(error, DiptychError)):
+            raise
+        _stop(_OUT_OF_MEMORY if full else _one_line(error), code=1)
     except BrokenPipeError:
         sys.exit(1)
     except OSError as error:

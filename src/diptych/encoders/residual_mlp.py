@@ -20,7 +20,9 @@ class ResidualMLP(nn.Module):
 
     Notes
     -----
-    h = D(gelu(LN(x))), h' = h + D(gelu(LN(W_1 h + b_1))), y = W_2 h' + b_2, with D dropout.
+    h = D(gelu(LN(x))), h' = h + D(gelu(LN(W_1 h + b_1))), y = W_2 h' + b_2, with D dropout. Residual
+    layers: He et al., doi:10.48550/arXiv.1512.03385; LN: Ba et al., doi:10.48550/arXiv.1607.06450; gelu: Hendrycks and
+    Gimpel, doi:10.48550/arXiv.1606.08415.
     """
 
     def __init__(self, *, hidden_dim: int, output_dim: int, dropout: float) -> None:

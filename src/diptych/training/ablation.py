@@ -19,6 +19,7 @@ from diptych.files import replacing
 from diptych.presets import read_preset
 from diptych.training.config import RunConfig
 from diptych.training.corpus import read_folded_dataset
+from diptych.training.losses.requirements import check_requirements
 from diptych.training.queries import validation_set
 from diptych.training.recorder import RunFolder
 from diptych.training.sections import apply_override, merged
@@ -198,6 +199,7 @@ def run_ablation(
 def _config(cell: Cell) -> RunConfig:
     try:
         config = RunConfig.from_dict(cell.values)
+        check_requirements(config)
     except ConfigError as error:
         raise ConfigError(f"{cell.name}: {error}") from error
     if not config.validation.fold:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,21 @@ from diptych.files import replacing_folder
 
 _TENSORS = "tensors.safetensors"
 _STATE = "state.json"
+_KINDS = ("tensor", "items", "tuple", "list")
+LIGHTNING_KEYS = ("state_dict", "optimizer_states", "callbacks", "loops", "epoch", "global_step")
 
 
 class SafetensorsCheckpointIO(CheckpointIO):
-    """Writes Lightning's resume state as a folder of one safetensors file and one JSON file, whole or not at all."""
+    """Writes Lightning's resume state as a folder of one safetensors file and one JSON file, whole or not at all.
+
+    Parameters
+    ----------
+    expected
+        Keys without which a state is damaged.
+    """
+
+    def __init__(self, *, expected: Sequence[str] = ()) -> None:
+        self.expected = tuple(expected)
 
     def save_checkpoint(
         self,
@@ -61,7 +72,9 @@ class SafetensorsCheckpointIO(CheckpointIO):
             tensors = load_file(folder / _TENSORS)
             state = json.loads((folder / _STATE).read_text(encoding="utf-8"))
             checkpoint: dict[str, Any] = _unpack(state, tensors)
-        except (OSError, SafetensorError, ValueError, KeyError) as error:
+            if not isinstance(checkpoint, dict) or not set(self.expected) <= set(checkpoint):
+                raise ValueError(f"{_STATE} does not hold {', '.join(self.expected) or 'a state'}")
+        except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
             raise TrainingError(f"{folder}: the checkpoint is missing or damaged ({error}); train anew") from error
         return checkpoint
 
@@ -91,7 +104,9 @@ def _pack(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:  # noqa: AN
 def _unpack(value: Any, tensors: Mapping[str, Tensor]) -> Any:  # noqa: ANN401 - any state
     if not isinstance(value, dict):
         return value
-    kind, content = next(iter(value.items()))
+    if len(value) != 1 or next(iter(value)) not in _KINDS:
+        raise ValueError(f"{_STATE}: got {str(value)[:40]!r}; expected one of {', '.join(_KINDS)}")
+    ((kind, content),) = value.items()
     if kind == "tensor":
         return tensors[content]
     if kind == "items":

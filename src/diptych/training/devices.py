@@ -11,7 +11,7 @@ import torch
 from lightning.pytorch.strategies import DDPStrategy
 from torch import distributed
 
-from diptych.training.checkpoint import SafetensorsCheckpointIO
+from diptych.training.checkpoint import LIGHTNING_KEYS, SafetensorsCheckpointIO
 from diptych.training.precision import lightning_precision
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def new_trainer(settings: TrainingConfig, callbacks: Sequence[Callback]) -> ligh
         strategy=strategy if several else "auto",
         precision=lightning_precision(settings.precision),
         max_epochs=settings.epochs,
-        plugins=[SafetensorsCheckpointIO()],
+        plugins=[SafetensorsCheckpointIO(expected=LIGHTNING_KEYS)],
         callbacks=list(callbacks),
         logger=False,
         enable_checkpointing=False,

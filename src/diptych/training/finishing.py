@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from diptych.training.config import RunConfig
     from diptych.training.preparation import Prepared
     from diptych.training.recorder import RunFolder
+    from diptych.training.validation import ValidationSet
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,15 +42,31 @@ class TrainingResult:
     blind_metrics: Mapping[str, float]
 
 
-def finish(config: RunConfig, folder: RunFolder, prepared: Prepared) -> TrainingResult:
+def taken_calibration(config: RunConfig) -> dict[str, Any]:
+    """Return calibration and second look of the model that ``validation.calibration_from`` names, as metadata has them.
+
+    Raises
+    ------
+    ModelError
+        There is no such model, or it is damaged.
+    """
+    if not config.validation.calibration_from:
+        return {}
+    known = JointEmbedding.load(config.validation.calibration_from).metadata
+    calibration, reranking = ScoreCalibration.from_metadata(known), ReRanking.from_metadata(known)
+    taken = {} if calibration is None else {"calibration": calibration.to_dict()}
+    return taken if reranking is None else taken | reranking.to_metadata()
+
+
+def finish(config: RunConfig, folder: RunFolder, prepared: Prepared, *, taken: Mapping[str, Any]) -> TrainingResult:
     """Return the result of a run whose best weights are saved, after adding to them what only the end can tell.
 
     The model folder gets the calibration, the provenance, ``card.md`` and ``training_first_blocks.txt``; the run folder
-    gets ``result.json``.
+    gets ``result.json``. ``taken`` is the calibration for a model that cannot be validated (`taken_calibration`).
     """
     model = JointEmbedding.load(folder.model)
     validation = prepared.validation
-    model.metadata |= _calibration(config, prepared, model)
+    model.metadata |= taken if validation is None else _calibration(validation, model)
     if validation and config.validation.rerank:
         model.metadata |= validation.reranking(model, recall=config.validation.rerank).to_metadata()
     metrics = validation.measure(model) if validation else {}
@@ -88,16 +105,9 @@ def _metadata(
     }
 
 
-def _calibration(config: RunConfig, prepared: Prepared, model: JointEmbedding) -> dict[str, Any]:
-    """Return the calibration fitted on the validation queries, or taken over from another model, or none."""
-    if prepared.validation is not None:
-        scores, positions = prepared.validation.scores_and_answers(model)
-        if not positions:
-            return {}
-        return {"calibration": ScoreCalibration(temperature=fit_temperature(scores, positions)).to_dict()}
-    if not config.validation.calibration_from:
+def _calibration(validation: ValidationSet, model: JointEmbedding) -> dict[str, Any]:
+    """Return the calibration fitted on the validation queries; nothing where no answer is in its list."""
+    scores, positions = validation.scores_and_answers(model)
+    if not positions:
         return {}
-    known = JointEmbedding.load(config.validation.calibration_from).metadata
-    calibration, reranking = ScoreCalibration.from_metadata(known), ReRanking.from_metadata(known)
-    taken = {} if calibration is None else {"calibration": calibration.to_dict()}
-    return taken if reranking is None else taken | reranking.to_metadata()
+    return {"calibration": ScoreCalibration(temperature=fit_temperature(scores, positions)).to_dict()}

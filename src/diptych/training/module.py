@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from diptych.training.config import RunConfig
 
 _LOWEST_TEMPERATURE, _HIGHEST_TEMPERATURE = 0.005, 1.0
+_LARGEST_SAVED = torch.finfo(torch.float16).max
 
 
 class ContrastiveModule(lightning.LightningModule):
@@ -66,20 +67,46 @@ class ContrastiveModule(lightning.LightningModule):
         context = LossContext(
             batch=batch,
             model=self.model,
-            temperature=self._temperature(),
+            temperature=self.temperature(),
             epoch=self.current_epoch,
             autocast=torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else None,
         )
         with torch.autocast(device, enabled=False):
             loss: Tensor = self.objective(context)
         if not torch.isfinite(loss):
-            raise TrainingError(
-                f"the loss is {loss.item()} in epoch {self.current_epoch + 1}, batch {batch_idx + 1}; the last good "
-                "checkpoint is kept; train anew with a lower training.learning_rate"
-            )
+            raise self._stopped(f"the loss is {loss.item()}", batch=batch_idx + 1)
         return loss
 
-    def _temperature(self) -> Tensor:
+    def check_weights(self) -> None:
+        """Refuse weights that must not be kept, at the end of an epoch.
+
+        Raises
+        ------
+        TrainingError
+            A weight is not finite, or one of the model too large for the half precision in which models are saved.
+        """
+        for name, tensor in self.state_dict().items():
+            if not tensor.is_floating_point() or not tensor.numel():
+                continue
+            lowest, highest = torch.aminmax(tensor)
+            limit = torch.finfo(tensor.dtype).max if name.startswith("objective.") else _LARGEST_SAVED
+            if not (-limit <= lowest and highest <= limit):
+                size = max(abs(lowest.item()), abs(highest.item()))
+                raise self._stopped(f"{name} holds a weight of the size {size:g}", batch=self.steps_per_epoch)
+
+    def _stopped(self, what: str, *, batch: int) -> TrainingError:
+        """Return the error of a training that has come apart; after the first epoch there is a checkpoint."""
+        anew = (
+            "the last good checkpoint is kept; train anew in another folder"
+            if self.current_epoch
+            else "no epoch was finished, and nothing is kept; start again"
+        )
+        return TrainingError(
+            f"{what} in epoch {self.current_epoch + 1}, batch {batch}; {anew} with a lower training.learning_rate"
+        )
+
+    def temperature(self) -> Tensor:
+        """Return the temperature of the loss, a scalar, kept within its bounds."""
         low, high = math.log(_LOWEST_TEMPERATURE), math.log(_HIGHEST_TEMPERATURE)
         temperature: Tensor = self.model.log_temperature.float().clamp(low, high).exp()
         return temperature
@@ -97,10 +124,18 @@ class ContrastiveModule(lightning.LightningModule):
         return torch.optim.AdamW(groups, lr=self.settings.learning_rate, fused=True)
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
-        """Clip the gradient; Lightning's own clipping refuses fused optimisers."""
-        if self.settings.gradient_clip:
-            parameters = [p for group in optimizer.param_groups for p in group["params"]]
-            nn.utils.clip_grad_norm_(parameters, self.settings.gradient_clip)
+        """Clip the gradient; Lightning's own clipping refuses fused optimisers.
+
+        Raises
+        ------
+        TrainingError
+            The gradient is not finite; no step is made with it.
+        """
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        norm = nn.utils.clip_grad_norm_(parameters, self.settings.gradient_clip or math.inf)
+        if not torch.isfinite(norm):
+            batch = self.global_step % self.steps_per_epoch + 1
+            raise self._stopped(f"the norm of the gradient is {norm.item()}", batch=batch)
 
     def on_train_batch_start(self, batch: TrainingBatch, batch_idx: int) -> None:
         """Set the learning rate of this step, and its seed: a resumed run draws what one never stopped would have."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -101,13 +100,20 @@ class EpochRecorder(Callback):
         self._clock.step_ended(loss=float(outputs["loss"]), n_molecules=batch.n_molecules)
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: Any) -> None:  # noqa: ANN401
-        """Validate, keep the best, write the record, then the resume state."""
+        """Validate, keep the best, write the record, then the resume state.
+
+        Raises
+        ------
+        TrainingError
+            The weights are not finite; what was written after the epoch before stays.
+        """
+        pl_module.check_weights()
         record = {
             "epoch": trainer.current_epoch + 1,
             "step": trainer.global_step,
             **self._clock.record(),
             "learning_rate": trainer.optimizers[0].param_groups[0]["lr"],
-            "temperature": math.exp(pl_module.model.log_temperature.item()),
+            "temperature": pl_module.temperature().item(),
         }
         if trainer.is_global_zero:
             self._judge(record, pl_module.judged, last=trainer.current_epoch + 1 == trainer.max_epochs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import field, fields, is_dataclass
@@ -82,7 +83,7 @@ def section_from(cls: type[_Section], values: Any, *, section: str) -> _Section:
     Raises
     ------
     ConfigError
-        An unknown key, or a value of a wrong type or out of range.
+        An unknown key, or a value of a wrong type, out of range or not finite.
     """
     if not isinstance(values, Mapping):
         raise ConfigError(f"[{section}] must be a section, got {values!r}")
@@ -96,8 +97,21 @@ def section_from(cls: type[_Section], values: Any, *, section: str) -> _Section:
         if is_dataclass(hints[key]):
             arguments[key] = section_from(hints[key], value, section=where)
         else:
+            _check_finite(value, where=where)
             arguments[key] = _in_range(_typed(value, hints[key], where=where), known[key].metadata, where=where)
     return cls(**arguments)
+
+
+def _check_finite(value: Any, *, where: str) -> None:  # noqa: ANN401 - any TOML value
+    """Refuse nan and inf, which TOML has too, however deep in a table or a list they stand."""
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            _check_finite(item, where=f"{where}.{key}")
+    elif isinstance(value, list | tuple):
+        for number, item in enumerate(value):
+            _check_finite(item, where=f"{where}[{number}]")
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise ConfigError(f"{where} must be a finite number, got {value}")
 
 
 def _typed(value: Any, kind: Any, *, where: str) -> Any:  # noqa: ANN401 - that is what is found out

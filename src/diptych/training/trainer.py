@@ -22,13 +22,13 @@ from lightning.pytorch.callbacks import Callback
 
 import diptych
 from diptych.embedding import JointEmbedding
-from diptych.errors import ConfigError, TrainingError
+from diptych.errors import ConfigError, TrainingError, is_out_of_memory
 from diptych.files import replacing
 from diptych.training.augmentation import replicates_for
 from diptych.training.batches import BatchMaker, TrainingData
 from diptych.training.config import RunConfig
 from diptych.training.devices import new_trainer
-from diptych.training.finishing import TrainingResult, finish
+from diptych.training.finishing import TrainingResult, finish, taken_calibration
 from diptych.training.fragments import fragment_source, with_fragments
 from diptych.training.frozen import with_frozen_features
 from diptych.training.ion_start import start_ion_table
@@ -43,8 +43,8 @@ from diptych.training.structure_augmentation import StructureAugmentation
 from diptych.training.targets import StructureTargets
 
 _PACKAGES = ("torch", "lightning", "numpy", "rdkit", "pyarrow", "safetensors")
-_WITHOUT_CONSEQUENCE = {("data", "cache"), ("data", "workers")}
-_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "bad_alloc")
+# For what has been trained; a calibration is taken over at the end.
+_WITHOUT_CONSEQUENCE = {("data", "cache"), ("data", "workers"), ("validation", "calibration_from")}
 
 
 def train(
@@ -74,9 +74,11 @@ def train(
     Raises
     ------
     ConfigError
-        A part or an option is unknown, or a resumed run has another configuration.
+        A part or an option is unknown, settings contradict each other, or a resumed run has another configuration.
     DatasetError
         Data is missing or damaged.
+    ModelError
+        The model of ``validation.calibration_from`` is missing or damaged.
     TrainingError
         The folder holds another run, there is nothing to resume, the loss is not finite, or memory is used up.
     """
@@ -89,6 +91,7 @@ def train(
         check_requirements(config)
         if config.validation.rerank and config.validation.fold and model.interaction is None:
             check_tokens(model, asked_by="validation.rerank")
+        taken = taken_calibration(config)
         prepared = prepare(config, model.structure_encoder.featuriser, report=say)
         encoder, cache = model.structure_encoder, config.data.cache_folder
         prepared = with_frozen_features(prepared, encoder, cache=cache, report=say)
@@ -99,7 +102,7 @@ def train(
         _fit(model, config, folder, prepared, needs=needs, resume=resume, say=say, callbacks=callbacks)
         if not _is_first_process():
             return TrainingResult(model=folder.model, metrics={}, blind_metrics={})
-        result = finish(config, folder, prepared)
+        result = finish(config, folder, prepared, taken=taken)
         say(f"saved: {metrics_line(result.metrics)}")
         say(f"the same asked without peaks: {metrics_line(result.blind_metrics)}")
         return result
@@ -183,15 +186,29 @@ def _check(folder: RunFolder, config: RunConfig, *, resume: bool) -> None:
     if not _is_first_process():
         return
     if not resume:
-        if folder.config.exists():
-            raise TrainingError(f"{folder.path} already holds a run; go on with it by --resume, or name another folder")
+        # A run that came to nothing in its first epoch left its record behind, and nothing to lose.
+        if folder.config.exists() and any(kept.exists() for kept in (folder.checkpoint, folder.model, folder.result)):
+            advice = "go on with it by --resume, or name" if folder.checkpoint.is_dir() else "name"
+            raise TrainingError(f"{folder.path} already holds a run; {advice} another folder")
         return
     if not folder.checkpoint.is_dir():
-        raise TrainingError(f"{folder.path}: no checkpoint to resume from; the first is written after one epoch")
-    before = RunConfig.from_dict(_read_json(folder.config)["config"])
+        raise TrainingError(
+            f"{folder.path}: no checkpoint to resume from; the first is written after one epoch; "
+            "leave --resume away to train anew"
+        )
+    _check_same(folder, config)
+
+
+def _check_same(folder: RunFolder, config: RunConfig) -> None:
+    """Refuse another configuration than the one that a run was started with."""
+    record = _read_record(folder.config)
+    try:
+        before = RunConfig.from_dict(record["config"]).to_dict()
+    except ConfigError as error:
+        raise ConfigError(f"{folder.config}: is not the record of a run of this version: {error}") from error
     for section, values in config.to_dict().items():
         for key, value in values.items():
-            was = before.to_dict()[section][key]
+            was = before[section][key]
             if was != value and (section, key) not in _WITHOUT_CONSEQUENCE:
                 raise ConfigError(
                     f"{folder.path} was started with {section}.{key} = {was!r}, now it is {value!r}; train anew"
@@ -202,7 +219,7 @@ def _write_config(folder: RunFolder, config: RunConfig, prepared: Prepared, *, r
     if not _is_first_process():
         return
     if resume:
-        before = _read_json(folder.config)["digests"]
+        before = _read_record(folder.config)["digests"]
         for name, digest in prepared.digests.items():
             if before.get(name) != digest:
                 raise TrainingError(f"{folder.path}: {name} has changed since the run was started; train anew")
@@ -223,12 +240,16 @@ def _is_first_process() -> bool:
     return os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0")) == "0"
 
 
-def _read_json(path: Path) -> Mapping[str, Any]:
+def _read_record(path: Path) -> Mapping[str, Mapping[str, Any]]:
     try:
-        content: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise TrainingError(f"{path}: cannot be read: {error}; expected the record of the run to resume") from error
-    return content
+    parts = content if isinstance(content, Mapping) else {}
+    missing = [name for name in ("config", "digests") if not isinstance(parts.get(name), Mapping)]
+    if missing:
+        raise TrainingError(f"{path}: has no {' and no '.join(missing)}; expected the record of the run to resume")
+    return parts
 
 
 @contextmanager
@@ -282,7 +303,7 @@ def _one_line_errors(trainer: lightning.Trainer, config: RunConfig) -> Iterator[
             raise KeyboardInterrupt from error
         raise
     except (RuntimeError, MemoryError) as error:
-        if isinstance(error, MemoryError) or any(sign in str(error) for sign in _OUT_OF_MEMORY):
+        if is_out_of_memory(error):
             raise TrainingError(
                 f"out of memory: lower training.batch_size (now {config.training.batch_size}) or "
                 f"negatives.per_molecule (now {config.negatives.per_molecule})"

@@ -1,4 +1,7 @@
+import importlib.util
+import json
 from math import e, log
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -6,10 +9,13 @@ import pytest
 import torch
 
 from diptych.errors import ConfigError
-from diptych.training.config import RunConfig
+from diptych.presets import names
+from diptych.training import RunConfig, read_config
+from diptych.training.ablation import AblationPlan
 from diptych.training.losses import LOSS_TERMS, LossTerm, Objective
 from diptych.training.losses.requirements import check_requirements
 
+TWO_SPECTRA = {"spectra_per_molecule": 2}
 PAIRS = [[1.0, 0.0], [0.0, 1.0]]
 MODEL: Any = SimpleNamespace(loss_dim=2)
 INFO_NCE = log((e + 1) / e)
@@ -57,9 +63,9 @@ def test_a_term_can_lower_the_main_loss_while_it_is_on(context):
     ],
 )
 def test_a_term_counts_in_its_epochs_alone(context, schedule: dict[str, Any], on: range):
-    minimised = objective({"name": "constant", **schedule}, weight=0.0)
+    minimised = objective({"name": "constant", **schedule})
     values = [minimised(context(PAIRS, PAIRS, epoch=epoch)).item() for epoch in range(10)]
-    assert values == [float(epoch in on) for epoch in range(10)]
+    assert values == pytest.approx([INFO_NCE + float(epoch in on) for epoch in range(10)])
 
 
 def test_with_the_main_loss_off_no_structure_is_looked_at(context, model):
@@ -97,6 +103,7 @@ def test_the_weights_of_heads_are_learned_with_the_model():
         ({"name": "vicreg", "weight": -1.0}, r"'vicreg': weight must be a number of at least 0, got -1\.0"),
         ({"name": "vicreg", "from_epoch": 1.5}, r"'vicreg': from_epoch must be a whole number of at least 0, got 1\.5"),
         ({"name": "vicreg", "from_share": 1.0}, r"'vicreg': from_share must be below 1, got 1\.0"),
+        ({"name": "candidate-regularisation", "k": 0}, r"'candidate-regularisation': k must be at least 1, got 0"),
         ({"name": "vicreg", "from_epoch": 10}, r"'vicreg' would never be on: .* epoch 10 .* of training\.epochs 10"),
         ({"name": "vicreg", "from_epoch": 5, "until_epoch": 5}, r"starts after epoch 5 and ends after epoch 5"),
     ],
@@ -116,6 +123,21 @@ def test_nothing_to_minimise_is_refused():
         objective(weight=0.0)
 
 
+@pytest.mark.parametrize(
+    ("terms", "epoch"),
+    [
+        ([{"name": "fingerprint", "weight": 0.0}], 1),
+        ([{"name": "fingerprint", "from_share": 0.5}], 1),
+        ([{"name": "fingerprint", "until_epoch": 3}, {"name": "exact-mass", "from_epoch": 4}], 4),
+    ],
+)
+def test_an_epoch_without_anything_to_minimise_is_refused(terms: list[dict[str, Any]], epoch: int):
+    with pytest.raises(ConfigError, match=rf"nothing is minimised in epoch {epoch} of 10: loss\.weight is 0, and"):
+        objective(*terms, weight=0.0)
+    assert objective(*terms)
+    assert objective(*terms, {"name": "vicreg"}, weight=0.0)
+
+
 @pytest.mark.parametrize("terms", [3, "supcon", ["supcon"], {"name": "supcon"}])
 def test_terms_must_be_tables(terms: Any):
     with pytest.raises(ConfigError, match=r"loss\.terms must be a list of tables \(\[\[loss\.terms\]\]\), got"):
@@ -132,9 +154,45 @@ def test_terms_must_be_tables(terms: Any):
         ),
         ({"loss": {"terms": [{"name": "supcon"}]}}, r"'supcon' needs two spectra of a molecule; set sampling"),
         ({"loss": {"terms": [{"name": "self-supervised"}]}}, r"needs spectra; give data\.unlabelled and"),
+        (
+            {"loss": {"name": "listwise"}, "negatives": {"start_share": 0.0, "end_share": 0.0}},
+            r"loss 'listwise' needs hard negatives; none are drawn .* start_share 0 and end_share 0",
+        ),
+        (
+            {"loss": {"name": "listwise"}, "negatives": {"from_share": 1.0}},
+            r"loss 'listwise' needs hard negatives; none are drawn in its epochs with negatives\.from_share 1,",
+        ),
+        (
+            {
+                "loss": {"terms": [{"name": "candidate-regularisation", "until_epoch": 3}]},
+                "negatives": {"from_share": 0.5},
+            },
+            r"loss 'candidate-regularisation' needs hard negatives; none are drawn in its epochs",
+        ),
+        (
+            {"loss": {"name": "consensus"}},
+            r"loss\.name 'consensus' needs several spectra of a molecule; set",
+        ),
+        (
+            {"loss": {"block_weight": 1.0}},
+            r"loss\.block_weight is 1, .* no blocks: there is no section model\.ions",
+        ),
+        (
+            {"loss": {"block_weight": 0.5}, "model": {"ions": {"dim": 8}, "projection": {"dim": 8}}},
+            r"loss\.block_weight is 0\.5, but the vectors have no blocks: model\.projection makes one block of them",
+        ),
+        ({"model": {"retrieval": "after"}}, r"model\.retrieval is 'after', but there is no section model\.projection"),
+        (
+            {"validation": {"calibration_from": "there/model"}},
+            r"validation\.calibration_from is 'there/model', but a calibration is fitted on validation\.fold 'val'",
+        ),
+        (
+            {"validation": {"fold": "", "rerank": 8}},
+            r"validation\.rerank is 8, but its weight has nothing to be",
+        ),
     ],
 )
-def test_a_loss_without_anything_to_compare_is_refused(sections: dict[str, Any], message: str):
+def test_settings_that_could_have_no_effect_are_refused(sections: dict[str, Any], message: str):
     with pytest.raises(ConfigError, match=message):
         check_requirements(RunConfig.from_dict(sections))
 
@@ -148,6 +206,52 @@ def test_losses_that_have_what_they_need_are_let_through():
     check_requirements(
         RunConfig.from_dict({"loss": {"terms": terms}, "sampling": sampling, "data": {"unlabelled": "x.mgf"}})
     )
+
+
+@pytest.mark.parametrize(
+    "sections",
+    [
+        {"loss": {"name": "listwise"}, "negatives": {"start_share": 0.0, "end_share": 0.0, "easy": "random"}},
+        {"loss": {"name": "listwise"}, "negatives": {"start_share": 0.0}},
+        {"loss": {"name": "consensus", "weight": 0.0, "terms": [{"name": "vicreg"}]}},
+        {"loss": {"name": "consensus", "block_weight": 1.0}, "model": {"ions": {}}, "sampling": TWO_SPECTRA},
+        {"model": {"retrieval": "after", "projection": {"dim": 8}}},
+        {"validation": {"fold": "", "rerank": 8, "calibration_from": "there/model"}},
+    ],
+)
+def test_settings_that_have_an_effect_are_let_through(sections: dict[str, Any]):
+    check_requirements(RunConfig.from_dict(sections))
+
+
+def in_documents() -> list[RunConfig]:
+    """Return what the shipped recipes, benchmarks and ablations are trained with."""
+    root = Path(__file__).parents[3] / "benchmarks"
+    peers, release = (root / "configs" / name for name in ("peer_benchmark.toml", "release.toml"))
+    found = [read_config(peers, preset=name) for name in names()]
+    found += [read_config(release, preset=name) for name in ("", "fingerprint-ions", "fragment-interaction")]
+    plan = AblationPlan.read(root / "ablation" / "plan.toml")
+    found += [RunConfig.from_dict(cell.values) for cell in plan.cells()]
+    spec = importlib.util.spec_from_file_location("massbank_run", root / "massbank" / "run.py")
+    assert spec
+    assert spec.loader
+    massbank = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(massbank)
+    found += [
+        read_config(None, preset=name, overrides=['validation.fold=""', *settings])
+        for name, settings in massbank.PRESETS.items()
+    ]
+    for path in sorted((root / "towers" / "results").glob("*.json")):
+        result = json.loads(path.read_text())
+        if "training" in result:
+            found.append(RunConfig.from_dict(result["training"]["config"]))
+    return found
+
+
+def test_no_recipe_that_is_shipped_or_measured_is_refused():
+    configs = in_documents()
+    assert len(configs) > 40
+    for config in configs:
+        check_requirements(config)
 
 
 def test_a_term_that_cannot_be_computed_cannot_be_made():

@@ -99,7 +99,7 @@ def test_folders_of_other_runs_are_left_alone(table: Path, tmp_path: Path):
 
 def test_a_loss_that_is_no_number_stops_the_run(table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(graph_run.functional, "cross_entropy", lambda *_: torch.tensor(float("nan")))
-    with pytest.raises(TrainingError, match="the loss is nan at step 1; the last checkpoint is kept"):
+    with pytest.raises(TrainingError, match="the loss is nan at step 1; there is no checkpoint yet"):
         pretrain_graph(table, tmp_path / "run", SMALL, workers=1)
 
 
@@ -110,3 +110,28 @@ def test_impossible_settings_are_refused():
         GraphPretraining(tower="gat", hidden_dim=16, n_heads=3)
     with pytest.raises(ConfigError, match=r"unknown graph tower 'gnn'; expected one of gcn, gin, gat, graphsage"):
         GraphPretraining(tower="gnn")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 0.0, -1.0])
+def test_a_learning_rate_with_which_nothing_is_learned_is_refused(value: float):
+    with pytest.raises(ConfigError, match=rf"learning-rate is {value}; expected a finite number above 0"):
+        GraphPretraining(learning_rate=value)
+
+
+def test_full_memory_says_which_option_to_lower(table: Path, tmp_path: Path):
+    def full(*_: object) -> None:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 99 bytes")
+
+    def other(*_: object) -> None:
+        raise RuntimeError("something else")
+
+    with pytest.raises(TrainingError, match=r"lower --batch-size \(now \d+\) or --hidden-dim \(now 16\)"):
+        pretrain_graph(table, tmp_path / "full", SMALL, workers=1, on_step=full)
+    with pytest.raises(RuntimeError, match="something else"):
+        pretrain_graph(table, tmp_path / "other", SMALL, workers=1, on_step=other)
+
+
+def test_a_gradient_that_is_no_number_makes_no_step(table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(graph_run.nn.utils, "clip_grad_norm_", lambda *_: torch.tensor(float("nan")))
+    with pytest.raises(TrainingError, match="the norm of the gradient is nan at step 1; there is no checkpoint yet"):
+        pretrain_graph(table, tmp_path / "run", SMALL, workers=1)

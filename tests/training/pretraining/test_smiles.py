@@ -88,7 +88,7 @@ def test_folders_of_other_runs_are_left_alone(structures: Path, tmp_path: Path):
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(structures: Path, tmp_path: Path):
-    with pytest.raises(TrainingError, match=r"the loss is nan at step \d+; the last checkpoint is kept"):
+    with pytest.raises(TrainingError, match=r"the .* is (nan|inf) at step \d+; .*checkpoint.*; train anew"):
         pretrain_smiles(structures, tmp_path / "clm", replace(SMALL, epochs=100, learning_rate=1e30))
 
 
@@ -97,3 +97,28 @@ def test_impossible_settings_are_named():
         SmilesPretraining(n_heads=3)
     with pytest.raises(ConfigError, match=r"mask-share is 1.5, held-out 0.02; expected numbers between 0 and 1"):
         SmilesPretraining(mask_share=1.5)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 0.0, -1.0])
+def test_a_learning_rate_with_which_nothing_is_learned_is_refused(value: float):
+    with pytest.raises(ConfigError, match=rf"learning-rate is {value}; expected a finite number above 0"):
+        SmilesPretraining(learning_rate=value)
+
+
+def test_full_memory_says_which_option_to_lower(structures: Path, tmp_path: Path):
+    def full(*_: object) -> None:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 99 bytes")
+
+    def other(*_: object) -> None:
+        raise RuntimeError("something else")
+
+    with pytest.raises(TrainingError, match=r"lower --batch-size \(now \d+\) or --hidden-dim \(now 32\)"):
+        pretrain_smiles(structures, tmp_path / "full", SMALL, on_step=full)
+    with pytest.raises(RuntimeError, match="something else"):
+        pretrain_smiles(structures, tmp_path / "other", SMALL, on_step=other)
+
+
+@pytest.mark.parametrize(("name", "value"), [("max_minutes", float("nan")), ("descriptors", float("inf"))])
+def test_numbers_that_are_not_finite_are_refused(name: str, value: float):
+    with pytest.raises(ConfigError, match=rf"{name.replace('_', '-')} is {value}; expected a finite number"):
+        SmilesPretraining(**{name: value})

@@ -18,6 +18,12 @@ def vary_intensities(spectrum: Spectrum, *, sigma: float, rng: np.random.Generat
         Not below 0.
     rng
         One number is drawn per peak.
+
+    Notes
+    -----
+    I_k -> I_k exp(x_k), x_k ~ N(0, sigma^2). That intensities are varied in training is from MS2DeepScore (Huber et
+    al., doi:10.1186/s13321-021-00558-4), which draws the factors from an interval; a factor and its inverse are as
+    likely here.
     """
     factor = np.exp(rng.normal(0.0, sigma, spectrum.n_peaks)).astype(np.float32)
     return spectrum.with_peaks(spectrum.mz, spectrum.intensity * factor)
@@ -35,7 +41,8 @@ def stretch_intensities(spectrum: Spectrum, *, exponent: float) -> Spectrum:
 
     Notes
     -----
-    I -> I_max (I / I_max)^exponent.
+    I -> I_max (I / I_max)^exponent: the weighing of peaks by a power of their intensity in library search (Stein and
+    Scott 1994, doi:10.1016/1044-0305(94)87009-8), with the power drawn.
 
     Examples
     --------

@@ -31,7 +31,9 @@ def merge_replicates(spectrum: Spectrum, other: Spectrum, *, weight: float, merg
 
     Notes
     -----
-    Collision energy: the mean of both, by weight; None where one of them is unknown.
+    I = (1 - w) I_1 / max I_1 + w I_2 / max I_2. The idea is that of instruments, which record one spectrum of ions
+    broken at several collision energies in steps; there is no paper behind it. Collision energy: the mean of both, by
+    weight; None where one of them is unknown.
     """
     names = [x.adduct.name if x.adduct else None for x in (spectrum, other)]
     if names[0] != names[1]:

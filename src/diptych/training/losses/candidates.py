@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from diptych.errors import ConfigError
 from diptych.training.losses.context import LossContext, LossTerm
 from diptych.training.losses.contrastive import LossSettings
 from diptych.training.losses.gathering import gathered
@@ -52,6 +53,11 @@ class CandidateRegularisation(LossTerm):
     beta
         Weight of the regularisation.
 
+    Raises
+    ------
+    ConfigError
+        k is 0.
+
     Notes
     -----
         L = alpha L_main + beta mean_i mean_{c in C_i} <x_i, y_c>
@@ -66,6 +72,8 @@ class CandidateRegularisation(LossTerm):
 
     def __init__(self, *, k: int = 32, alpha: float = 0.9, beta: float = 0.1) -> None:
         super().__init__()
+        if k < 1:
+            raise ConfigError(f"loss term 'candidate-regularisation': k must be at least 1, got {k}")
         self.k, self.main_weight, self.beta = k, alpha, beta
 
     def forward(self, context: LossContext) -> Tensor:

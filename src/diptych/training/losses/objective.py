@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
@@ -56,7 +57,7 @@ class Objective(nn.Module):
     ------
     ConfigError
         A name or an option is unknown, of a wrong type or impossible with these towers; a term is never on; or nothing
-        is left to minimise.
+        is left to minimise in some epoch.
 
     Notes
     -----
@@ -72,10 +73,30 @@ class Objective(nn.Module):
         self.settings = LossSettings(
             label_smoothing=config.label_smoothing, negatives=config.negatives, structure_weight=config.structure_weight
         )
-        self.schedules = [_schedule(table, epochs=epochs) for table in config.terms]
+        self.schedules = [schedule_of(table, epochs=epochs) for table in config.terms]
         self.terms = nn.ModuleList(build_term(_name(table), _options(table), model=model) for table in config.terms)
         if not self.weight and not len(self.terms):
             raise ConfigError("loss.weight is 0 and loss.terms is empty; expected something to minimise")
+        self._check_epochs(epochs)
+
+    def _check_epochs(self, epochs: int) -> None:
+        """Refuse epochs in which nothing has a weight."""
+        for epoch in range(epochs):
+            weight, on = self._weights(epoch)
+            if not weight and not any(term_weight for _, term_weight in on):
+                raise ConfigError(
+                    f"loss: nothing is minimised in epoch {epoch + 1} of {epochs}: loss.weight is {self.weight:g}, and "
+                    "no term of a weight above 0 is on; expected a main loss, or terms from the first epoch to the last"
+                )
+
+    def _weights(self, epoch: int) -> tuple[float, list[tuple[LossTerm, float]]]:
+        """Return the weight of the main loss in an epoch, and the terms that are on with theirs."""
+        on = [
+            (cast("LossTerm", term), schedule.weight)
+            for term, schedule in zip(self.terms, self.schedules, strict=True)
+            if schedule.is_on(epoch)
+        ]
+        return self.weight * math.prod(term.main_weight for term, _ in on), on
 
     @property
     def needs(self) -> frozenset[str]:
@@ -84,14 +105,7 @@ class Objective(nn.Module):
 
     def forward(self, context: LossContext) -> Tensor:
         """Return the loss of a batch, a scalar, the same in all processes that train together."""
-        on = [
-            (cast("LossTerm", term), schedule.weight)
-            for term, schedule in zip(self.terms, self.schedules, strict=True)
-            if schedule.is_on(context.epoch)
-        ]
-        weight = self.weight
-        for term, _ in on:
-            weight *= term.main_weight
+        weight, on = self._weights(context.epoch)
         loss = context.temperature.new_zeros(())
         if weight:
             loss = loss + weight * self._main(context)
@@ -122,7 +136,7 @@ def _options(table: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in table.items() if key != "name" and key not in _SCHEDULE}
 
 
-def _schedule(table: Mapping[str, Any], *, epochs: int) -> Schedule:
+def schedule_of(table: Mapping[str, Any], *, epochs: int) -> Schedule:
     """Return when a term is on; ``until_epoch`` 0 is the end, ``from_share`` a share of all epochs."""
     values = {key: table.get(key, default) for key, default in _SCHEDULE.items()}
     for key, value in values.items():

@@ -31,6 +31,11 @@ def negatives_by_formula(
         Fewer than this many are topped up to it.
     fill
         ``"mass"`` tops up with the structures nearest in exact mass, ``"none"`` does not.
+
+    Notes
+    -----
+    The candidates of a spectrum whose formula is known, as JESTR regularises with them (Kalia et al.,
+    doi:10.48550/arXiv.2411.14464). Nearest are those of the smallest |M - M_molecule|, the lighter of two alike.
     """
     by_formula: dict[str, list[int]] = {}
     for row, formula in enumerate(formulas):

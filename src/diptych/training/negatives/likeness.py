@@ -54,6 +54,10 @@ def tanimoto_to_owner(lists: Ragged, packed: NDArray[np.uint64]) -> NDArray[np.f
     -------
     ndarray
         float32, of shape (n_values,), in [0, 1]: bits in both / bits in either; 0 where neither has one.
+
+    Notes
+    -----
+    T(a, b) = |a and b| / |a or b|: Rogers and Tanimoto 1960, doi:10.1126/science.132.3434.1115.
     """
     counts = np.bitwise_count(packed).sum(axis=1, dtype=np.int64)
     owners, values = lists.owners, lists.values

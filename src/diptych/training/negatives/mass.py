@@ -25,6 +25,11 @@ def negatives_by_mass(
         Longer lists are drawn from.
     seed
         Of that draw.
+
+    Notes
+    -----
+    Structures with |M - M_molecule| <= 1e-6 w M_molecule, w the window in ppm: what a search by precursor m/z would
+    lay before a ranker. The idea is that of candidate lists, and of no one paper.
     """
     order = np.argsort(exact_masses, kind="stable")
     ascending = exact_masses[order]

@@ -51,7 +51,8 @@ def negatives_by_spectrum(
     Notes
     -----
     Two molecules are as similar as their two most similar spectra; spectra are compared by the cosine of square-rooted
-    intensities in m/z bins, as the nearest-neighbour baseline does. Pairs that share no bin are not listed.
+    intensities in m/z bins, as the nearest-neighbour baseline does (roots of intensities in library search: Stein and
+    Scott 1994, doi:10.1016/1044-0305(94)87009-8). Pairs that share no bin are not listed.
     """
     precursor = precursor_mzs(spectra)
     keys = [np.empty(0, dtype=np.int64)]

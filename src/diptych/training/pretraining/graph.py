@@ -13,6 +13,7 @@ from diptych.errors import ConfigError, TrainingError
 from diptych.molecules.graphs import GraphFeaturiser, MoleculeGraphs
 from diptych.molecules.parallel import standardise_rows
 from diptych.molecules.tables import StructureRow
+from diptych.training.pretraining.checks import check_learning_rate, naming_what_fills_memory
 from diptych.training.pretraining.graph_run import GraphRun
 from diptych.training.pretraining.log import logged
 from diptych.training.pretraining.structure_rows import read_pretraining_rows
@@ -71,6 +72,7 @@ class GraphPretraining:
             raise ConfigError(
                 f"mask-share is {self.mask_share}, held-out {self.held_out}; expected numbers between 0 and 1"
             )
+        check_learning_rate(self.learning_rate)
         if self.tower == "gat" and self.hidden_dim % self.n_heads:
             raise ConfigError(f"heads is {self.n_heads}; expected a divisor of hidden-dim, {self.hidden_dim}")
 
@@ -115,12 +117,13 @@ def pretrain_graph(
     DatasetError
         The structures cannot be read.
     TrainingError
-        The folder holds another run, there is nothing to resume, or the loss is not finite.
+        The folder holds another run, there is nothing to resume, the loss is not finite, or memory is used up.
     OutputError
         The folder cannot be written.
     """
     _check_folder(folder, resume=resume)
-    with logged(folder, report) as say:
+    memory = naming_what_fills_memory(batch_size=settings.batch_size, hidden_dim=settings.hidden_dim)
+    with logged(folder, report) as say, memory:
         share, seed = settings.held_out, settings.seed
         rows = read_pretraining_rows(
             structures, exclude=exclude, limit=settings.limit, held_out=share, seed=seed, report=say

@@ -22,6 +22,7 @@ from diptych.errors import TrainingError
 from diptych.molecules.graph_augmentation import draw_atoms, with_masked
 from diptych.molecules.graphs import ATOM_COLUMNS, ELEMENTS, MoleculeGraphs
 from diptych.training.checkpoint import SafetensorsCheckpointIO
+from diptych.training.pretraining.checks import check_finite
 from diptych.training.schedule import learning_rate_factor
 
 if TYPE_CHECKING:
@@ -139,7 +140,8 @@ class GraphRun:
         TrainingError
             It is damaged, or of another run.
         """
-        state = SafetensorsCheckpointIO().load_checkpoint(self.folder / "checkpoint")
+        io = SafetensorsCheckpointIO(expected=("run", "network", "optimiser", "epoch"))
+        state = io.load_checkpoint(self.folder / "checkpoint")
         if state["run"] != json.loads(json.dumps(self.identity)):
             raise TrainingError(f"{self.folder}: the run has other settings or structures; resume it with its own")
         self.network.load_state_dict(state["network"])
@@ -177,14 +179,11 @@ class GraphRun:
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=has_bfloat16()):
             logits = self.network(batch)
         loss = functional.cross_entropy(logits, batch.elements)
-        if not torch.isfinite(loss):
-            raise TrainingError(
-                f"the loss is {loss.item()} at step {step + 1}; the last checkpoint is kept; train anew with a lower "
-                "learning-rate"
-            )
+        check_finite(loss, what="loss", step=step + 1, kept=self.epoch > 0)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.network.parameters(), _LARGEST_GRADIENT)
+        norm = nn.utils.clip_grad_norm_(self.network.parameters(), _LARGEST_GRADIENT)
+        check_finite(norm, what="norm of the gradient", step=step + 1, kept=self.epoch > 0)
         self.optimiser.step()
         return float(loss.detach())
 

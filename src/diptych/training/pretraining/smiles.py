@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from diptych.errors import TrainingError
+from diptych.training.pretraining.checks import naming_what_fills_memory
 from diptych.training.pretraining.log import logged
 from diptych.training.pretraining.smiles_run import SmilesRun
 from diptych.training.pretraining.smiles_settings import SmilesPretraining
@@ -48,12 +49,13 @@ def pretrain_smiles(
     DatasetError
         The structures cannot be read.
     TrainingError
-        The folder holds another run, there is nothing to resume, or the loss is not finite.
+        The folder holds another run, there is nothing to resume, the loss is not finite, or memory is used up.
     OutputError
         The folder cannot be written.
     """
     _check_folder(folder, resume=resume)
-    with logged(folder, report) as say:
+    memory = naming_what_fills_memory(batch_size=settings.batch_size, hidden_dim=settings.hidden_dim)
+    with logged(folder, report) as say, memory:
         rows = read_pretraining_rows(
             structures,
             exclude=exclude,

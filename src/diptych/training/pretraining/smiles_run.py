@@ -19,6 +19,7 @@ from diptych.files import replacing
 from diptych.molecules.pretraining_views import ViewMaker
 from diptych.molecules.smiles_tokens import TOKENS
 from diptych.training.checkpoint import SafetensorsCheckpointIO
+from diptych.training.pretraining.checks import check_finite
 from diptych.training.pretraining.smiles_batches import SmilesBatch, SmilesBatchMaker, planned_batches
 from diptych.training.pretraining.smiles_metrics import measured
 from diptych.training.pretraining.smiles_network import PretrainingLosses, SmilesNetwork, write_hugging_face_files
@@ -130,7 +131,8 @@ class SmilesRun:
         TrainingError
             It is damaged, or of another run.
         """
-        state = SafetensorsCheckpointIO().load_checkpoint(self.folder / "checkpoint")
+        io = SafetensorsCheckpointIO(expected=("run", "network", "optimiser", "progress"))
+        state = io.load_checkpoint(self.folder / "checkpoint")
         if state["run"] != self._identity():
             raise TrainingError(f"{self.folder}: the run has other settings or structures; resume it with its own")
         self.network.load_state_dict(state["network"])
@@ -153,14 +155,12 @@ class SmilesRun:
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=has_bfloat16()):
             losses = self.network(batch)
         loss = losses.tokens + self.settings.descriptors * (losses.fingerprint + losses.descriptors + losses.similarity)
-        if not torch.isfinite(loss):
-            raise TrainingError(
-                f"the loss is {loss.item()} at step {self.progress.step + 1}; the last checkpoint is kept; train anew "
-                "with a lower learning-rate"
-            )
+        kept = self.progress.step >= self.settings.checkpoint_steps
+        check_finite(loss, what="loss", step=self.progress.step + 1, kept=kept)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), _LARGEST_GRADIENT)
+        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), _LARGEST_GRADIENT)
+        check_finite(norm, what="norm of the gradient", step=self.progress.step + 1, kept=kept)
         self.optimiser.step()
         labels = batch.labels[batch.labels >= 0].cpu().numpy()
         self.progress.counts = (np.array(self.progress.counts) + np.bincount(labels, minlength=len(TOKENS))).tolist()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from diptych.errors import ConfigError
+from diptych.training.pretraining.checks import check_learning_rate
 from diptych.training.pretraining.masking import Masking
 
 
@@ -69,3 +71,8 @@ class SmilesPretraining:
             raise ConfigError(
                 f"mask-share is {self.mask_share}, held-out {self.held_out}; expected numbers between 0 and 1"
             )
+        check_learning_rate(self.learning_rate)
+        for name in ("descriptors", "max_minutes"):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value >= 0):
+                raise ConfigError(f"{name.replace('_', '-')} is {value}; expected a finite number of at least 0")
