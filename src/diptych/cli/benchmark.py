@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from diptych.cli.benchmark_rankers import Asked
     from diptych.evaluation.benchmark_folder import Benchmark
 
+_PROTOCOLS = "formula, mass, measured, 256-way, global, few-shot, library-search, robustness or answer-absent."
+
 app = typer.Typer(help="Freeze benchmarks and run methods on them.", no_args_is_help=True)
 
 
@@ -93,12 +95,7 @@ def run_command(
         list[Path] | None,
         typer.Option(exists=True, help="Table of query, smiles or inchikey_first_block, and score; repeatable."),
     ] = None,
-    protocol: Annotated[
-        str,
-        typer.Option(
-            help="formula, mass, measured, 256-way, global, few-shot, library-search, robustness or answer-absent."
-        ),
-    ] = "",
+    protocol: Annotated[str, typer.Option(help=_PROTOCOLS)] = "",
     dataset: Annotated[
         Path | None,
         typer.Option(exists=True, help="The dataset of the benchmark: what rankers learn from."),
