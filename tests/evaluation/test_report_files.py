@@ -87,6 +87,21 @@ def test_a_page_of_saved_results_is_whole_and_needs_nothing_else(tmp_path: Path)
     assert "| mine | 4 | 2 | 75.0" in (tmp_path / "page.md").read_text()
 
 
+def test_curves_stand_beside_the_markdown_as_files_of_their_own(tmp_path: Path):
+    curve = '<svg class="figure" xmlns="http://www.w3.org/2000/svg"><path d="M0 0"/></svg>'
+    sections = [
+        Section(title="Rank curves", picture=curve + curve),
+        Section(title="Hardest", picture='<div class="pair"><svg>molecule</svg></div>'),
+        Section(title="Table", header=("a",), rows=[("1",)]),
+    ]
+    write_report("Mine", sections, tmp_path / "page.html")
+    assert (tmp_path / "page.rank-curves.svg").read_text() == curve + "\n"
+    assert {path.name for path in tmp_path.glob("*.svg")} == {"page.rank-curves.svg", "page.rank-curves-2.svg"}
+    text = (tmp_path / "page.md").read_text()
+    assert "![Rank curves](page.rank-curves.svg)\n\n![Rank curves](page.rank-curves-2.svg)\n\n## Hardest" in text
+    assert text.count("(drawn in the HTML report)") == 1
+
+
 def test_a_report_says_which_mces_distance_it_shows(tmp_path: Path):
     plain = method([1, 2])
     known = replace(plain, results=plain.results.with_numbers({"mces": [0, 4]}))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+_FIGURE = re.compile(r'<svg[^>]*class="figure".*?</svg>', re.DOTALL)
 _DRAWN_ONLY = "(drawn in the HTML report)"
 
 
@@ -104,6 +106,8 @@ def map_section(title: str, places: Mapping[str, NDArray[np.floating]], labels: 
 def write_report(title: str, sections: Sequence[Section], path: Path) -> None:
     """Write a report as ``path`` (HTML) and beside it as Markdown and JSON of the same name.
 
+    The curves that the page holds stand as ``<name>.<section>.svg`` beside the Markdown, which shows them.
+
     Raises
     ------
     OutputError
@@ -115,8 +119,9 @@ def write_report(title: str, sections: Sequence[Section], path: Path) -> None:
     )
     with replacing(path) as temporary:
         temporary.write_text(page(title, body), encoding="utf-8")
+    curves = {section.title: _write_curves(section, path) for section in sections}
     with replacing(path.with_suffix(".md")) as temporary:
-        temporary.write_text(_markdown(title, sections), encoding="utf-8")
+        temporary.write_text(_markdown(title, sections, curves), encoding="utf-8")
     content = {
         "title": title,
         "sections": [
@@ -134,10 +139,24 @@ def write_report(title: str, sections: Sequence[Section], path: Path) -> None:
         temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
-def _markdown(title: str, sections: Sequence[Section]) -> str:
+def _write_curves(section: Section, path: Path) -> list[str]:
+    """Write the figures of a section as files, and return their names; molecules that are drawn stay in the page."""
+    names = []
+    slug = re.sub(r"[^a-z0-9]+", "-", section.title.lower()).strip("-")
+    for i, found in enumerate(_FIGURE.findall(section.picture)):
+        name = f"{path.stem}.{slug}{f'-{i + 1}' if i else ''}.svg"
+        with replacing(path.with_name(name)) as temporary:
+            temporary.write_text(found + "\n", encoding="utf-8")
+        names.append(name)
+    return names
+
+
+def _markdown(title: str, sections: Sequence[Section], curves: Mapping[str, Sequence[str]]) -> str:
     parts = [f"# {title}"]
     for section in sections:
-        parts += [f"## {section.title}", section.text, table(section.header, section.rows) or _DRAWN_ONLY]
+        shown = [f"![{section.title}]({name})" for name in curves[section.title]]
+        drawn = table(section.header, section.rows) or ("" if shown else _DRAWN_ONLY)
+        parts += [f"## {section.title}", section.text, *shown, drawn]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
