@@ -244,10 +244,14 @@ def test_a_report_is_one_page(evaluated: Path, monkeypatch, capsys):
         ),
         (
             ("audit", "r.json", "--spectra", "s.mgf", "--fold", "test"),
-            "--fold test needs --accessions FILE, or COLUMN=",
+            "--fold test needs --spectra FILE and --accessions FILE, or COLUMN=NAME with a dataset",
         ),
-        (("audit", "r.json", "--spectra", "s.mgf", "--fold", "x=test"), "--fold x=test needs --accessions FILE"),
-        (("audit", "r.json", "--spectra", "d.parquet", "--fold", "test"), "--fold test needs --accessions FILE"),
+        (("audit", "r.json", "--spectra", "s.mgf", "--fold", "x=test"), "--fold x=test needs --spectra FILE and --acc"),
+        (("audit", "r.json", "--spectra", "d.parquet", "--fold", "test"), "or COLUMN=NAME with a dataset"),
+        (
+            ("audit", "r.json", "--train", "s.mgf", "--accessions", "folds.tsv", "--fold", "test"),
+            "--fold test needs --spectra FILE",
+        ),
         (
             ("audit", "r.json", "--train", "s.mgf", "--train-fold", "train"),
             "--train-fold train needs --accessions FILE",
