@@ -129,7 +129,7 @@ def test_an_audit_asks_the_second_look_that_was_judged(folder: Path, monkeypatch
     # By vectors alone the second would be wrong, and the height of peaks would make no difference.
     assert audit["hit_rate"] == 1.0
     assert cost["intensities flattened"] == -1.0
-    said = "Asked: carbon-counter, with its second look at the first 64 candidates, with 1 of its prior"
+    said = "Asked: carbon-counter, with its second look at the first 64 candidates, with its whole prior"
     assert audit["asked"] == f"{said} (as the results say)."
     shown = " ".join(capsys.readouterr().out.split())
     assert said in shown
@@ -146,7 +146,7 @@ def test_an_audit_asks_the_second_look_that_was_judged(folder: Path, monkeypatch
         (
             "r.ranks.tsv",
             1.0,
-            "with 1 of its prior (the results do not say how much). The results are a table, which does not say of "
+            "with its whole prior (the results do not say how much). The results are a table, which does not say of "
             "which model they are.",
         ),
     ],
@@ -244,10 +244,14 @@ def test_a_report_is_one_page(evaluated: Path, monkeypatch, capsys):
         ),
         (
             ("audit", "r.json", "--spectra", "s.mgf", "--fold", "test"),
-            "--fold test needs --accessions FILE, or COLUMN=",
+            "--fold test needs --spectra FILE and --accessions FILE, or COLUMN=NAME with a dataset",
         ),
-        (("audit", "r.json", "--spectra", "s.mgf", "--fold", "x=test"), "--fold x=test needs --accessions FILE"),
-        (("audit", "r.json", "--spectra", "d.parquet", "--fold", "test"), "--fold test needs --accessions FILE"),
+        (("audit", "r.json", "--spectra", "s.mgf", "--fold", "x=test"), "--fold x=test needs --spectra FILE and --acc"),
+        (("audit", "r.json", "--spectra", "d.parquet", "--fold", "test"), "or COLUMN=NAME with a dataset"),
+        (
+            ("audit", "r.json", "--train", "s.mgf", "--accessions", "folds.tsv", "--fold", "test"),
+            "--fold test needs --spectra FILE",
+        ),
         (
             ("audit", "r.json", "--train", "s.mgf", "--train-fold", "train"),
             "--train-fold train needs --accessions FILE",

@@ -37,7 +37,8 @@ def judged_ranker(material: Material) -> tuple[Ranker, str]:
     if isinstance(ranker, ReRankingRanker):
         how = f"with its second look at the first {ranker.settings.recall} candidates"
     stated = "as the results say" if "prior" in provenance else "the results do not say how much"
-    said = f"Asked: {embedding.name}, {how}, with {prior:g} of its prior ({stated})."
+    share = "its whole prior" if prior == 1 else f"{prior:g} of its prior"
+    said = f"Asked: {embedding.name}, {how}, with {share} ({stated})."
     return ranker, f"{said} {_whose(material, embedding)}".strip()
 
 

@@ -59,13 +59,13 @@ class Material:
     def __post_init__(self) -> None:
         can_ask = bool(self.models and self.spectra and self.candidates)
         is_split = [bool(self._column) and _is_dataset(path) for path in (self.spectra, self.train)]
-        tested = self.accessions is not None or any(is_split)
+        tested = bool(self.spectra and self.accessions) or any(is_split)
         trained = self.accessions is not None or is_split[0 if self.train is None else 1]
         can_learn = can_ask and (trained or self.train is not None)
         for option, given, used, needed in (
             ("--candidates", self.candidates, self.spectra is not None, "--spectra FILE"),
             ("--accessions", self.accessions, self.spectra or self.train, "--spectra FILE or --train FILE"),
-            ("--fold", self.fold, tested, "--accessions FILE, or COLUMN=NAME with a dataset"),
+            ("--fold", self.fold, tested, "--spectra FILE and --accessions FILE, or COLUMN=NAME with a dataset"),
             ("--train-fold", self.train_fold, trained, "--accessions FILE, or --fold COLUMN=NAME with a dataset"),
             ("--sample", self.sample, can_ask, "--model, --spectra and --candidates"),
             ("--labels", self.labels, can_learn, "--model, --spectra, --candidates and training spectra"),

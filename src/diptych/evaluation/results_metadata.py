@@ -88,7 +88,7 @@ def first_hit_mces(results: QueryResults, *, exact: bool) -> NDArray[np.float64]
     results
         With the SMILES of both.
     exact
-        Whether to compute the distance up to `MCES_THRESHOLD` (with ``diptych[mces]``, mostly a second a pair and now
+        Whether to compute the distance up to `MCES_THRESHOLD` (with ``diptych[mces]``, a few seconds a pair and now
         and then a minute) rather than the bound of `mces_lower_bound` (about two milliseconds). Either is computed once
         for each distinct pair, and remembered.
 
