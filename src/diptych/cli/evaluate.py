@@ -188,10 +188,10 @@ def _read(source: _Source, selection: Selection | None, described: dict[str, Any
 
     if _is_dataset(source.spectra):
         from diptych.data.dataset import read_dataset
+        from diptych.evaluation.selection import read_fold
 
-        split, _, fold = (source.fold or "").partition("=")
         if selection is None and source.fold is not None:
-            return KnownSpectra.from_annotated(read_dataset(source.spectra, split=split, where={"fold": fold}))
+            return KnownSpectra.from_annotated(read_fold(source.spectra, source.fold))
         return KnownSpectra.from_annotated(read_dataset(source.spectra))
     from diptych.spectra import read_spectra
 
