@@ -32,7 +32,7 @@ def audit_command(
     train: Annotated[Path | None, typer.Option(help="The training spectra. [default: those of --spectra]")] = None,
     accessions: Annotated[Path | None, typer.Option(help="Table with 'accession' and 'fold' of both.")] = None,
     fold: Annotated[str, typer.Option(help="Tested fold: NAME, or COLUMN=NAME of a dataset's split.")] = "test",
-    train_fold: Annotated[str, typer.Option(help="Training fold, by the same table or split.")] = "train",
+    train_fold: Annotated[str, typer.Option(help="Training fold, NAME or COLUMN=NAME likewise.")] = "train",
     model: Annotated[
         list[str] | None,
         typer.Option(help="Model to ask anew; several are checkpoints over which influence is summed."),
@@ -88,11 +88,9 @@ def _findings(material: Material) -> list[Finding]:
     results, evaluation, training = material.results, material.evaluation, material.training
     scores = evaluation.candidate_scores if evaluation else None
     counts = evaluation.provenance.get("counts", {}) if evaluation else {}
-    tested = [query.spectrum for query in material.queries]
     trained = [item.spectrum for item in material.trained.spectra] if material.trained else []
-    found = [leaks.shared_molecules(results, training)] if training else []
-    found += [leaks.shared_scaffolds(results), leaks.near_twins(results), leaks.shared_spectra(tested, trained)]
-    found += [leaks.target_positions(scores)] if scores is not None else []
+    found = [leaks.shared_molecules(results, training), leaks.shared_scaffolds(results), leaks.near_twins(results)]
+    found += [leaks.shared_spectra(material.asked, trained), leaks.target_positions(scores)]
     found += [leaks.spelling_shortcut(material.lists, _spelt_answers(material)), leaks.ties(results, scores)]
     return found + leaks.unscored(results, scores, counts)
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from diptych.evaluation.results_metadata import TrainingMolecules
     from diptych.molecules.structure import Structure
     from diptych.ranking import Query
+    from diptych.spectra.spectrum import Spectrum
 
 _COMPETITORS = 255
 
@@ -80,22 +81,19 @@ class Material:
         """The training spectra."""
         path = self.train or self.spectra
         column, equals, _ = self.fold.partition("=")
-        fold = f"{column}={self.train_fold}" if equals else self.train_fold
-        if path is None or (self.train is None and self.accessions is None and not equals):
-            return None
-        return self._read(path, fold)
+        fold = f"{column}={self.train_fold}" if equals and "=" not in self.train_fold else self.train_fold
+        has_folds = self.accessions is not None or ("=" in fold and path is not None and _is_dataset(path))
+        return self._read(path, fold) if path is not None and (self.train is not None or has_folds) else None
 
     def _read(self, path: Path, fold: str) -> KnownSpectra:
         from diptych.data.dataset import read_dataset
         from diptych.evaluation.known import KnownSpectra
-        from diptych.evaluation.selection import Selection
+        from diptych.evaluation.selection import Selection, read_fold
         from diptych.spectra import read_spectra
 
-        split, equals, name = fold.partition("=")
         selection = Selection.read(self.accessions, fold=fold) if self.accessions else None
-        if path.suffix.lower() == ".parquet":
-            by_split = selection is None and equals
-            dataset = read_dataset(path, split=split, where={"fold": name}) if by_split else read_dataset(path)
+        if _is_dataset(path):
+            dataset = read_fold(path, fold) if selection is None and "=" in fold else read_dataset(path)
             if selection is not None:
                 dataset = dataset.take([accession in selection.blocks for accession in dataset.column("identifier")])
             known = KnownSpectra.from_annotated(dataset)
@@ -112,7 +110,7 @@ class Material:
         if self.trained is not None:
             distinct = {item.target: item.structure for item in self.trained.spectra if item.structure is not None}
             return TrainingMolecules(
-                first_blocks=tuple(distinct),
+                first_blocks=tuple(dict.fromkeys(item.target for item in self.trained.spectra)),
                 smiles=tuple(structure.smiles for structure in distinct.values()),
                 formulas=tuple(structure.formula for structure in distinct.values()),
             )
@@ -145,11 +143,22 @@ class Material:
         return queries_from_lists(replace(self.tested, spectra=kept), self.lists).queries if kept else ()
 
     @cached_property
+    def asked(self) -> list[Spectrum]:
+        """The tested spectra of which the results say something."""
+        asked = set(self.results.queries)
+        every = self.tested.spectra if self.tested else ()
+        return [item.spectrum for item in every if item.spectrum.identifier in asked]
+
+    @cached_property
     def embeddings(self) -> list[JointEmbedding]:
         """The models."""
         from diptych.embedding import JointEmbedding
 
         return [JointEmbedding.load(model) for model in self.models]
+
+
+def _is_dataset(path: Path) -> bool:
+    return path.suffix.lower() == ".parquet"
 
 
 def examples(

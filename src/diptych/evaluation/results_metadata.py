@@ -113,9 +113,9 @@ class TrainingMolecules:
     first_blocks
         Of each, distinct.
     smiles
-        Of each, in the same order; empty where no more than first blocks are known.
+        Of each whose structure is known; empty where no more than first blocks are known.
     formulas
-        Of each, in the same order; empty likewise.
+        Likewise.
     """
 
     first_blocks: tuple[str, ...]
