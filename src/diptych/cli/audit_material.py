@@ -144,10 +144,11 @@ class Material:
 
     @cached_property
     def asked(self) -> list[Spectrum]:
-        """The tested spectra of which the results say something."""
-        asked = set(self.results.queries)
+        """The spectra of the queries; of queries that are called otherwise (a consensus), those of their molecules."""
+        asked, targets = set(self.results.queries), set(self.results.targets)
         every = self.tested.spectra if self.tested else ()
-        return [item.spectrum for item in every if item.spectrum.identifier in asked]
+        found = [item.spectrum for item in every if item.spectrum.identifier in asked]
+        return found or [item.spectrum for item in every if item.target in targets]
 
     @cached_property
     def embeddings(self) -> list[JointEmbedding]:

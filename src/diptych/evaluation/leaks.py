@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.stats import chisquare
 
+from diptych.evaluation.results_metadata import ACYCLIC
+
 if TYPE_CHECKING:
     from diptych.evaluation.results import QueryResults
     from diptych.evaluation.results_metadata import TrainingMolecules
@@ -79,17 +81,21 @@ def shared_molecules(results: QueryResults, training: TrainingMolecules | None) 
 def shared_scaffolds(results: QueryResults) -> Finding:
     """Return how many answers have a scaffold that training has; more than 5 % warns: not every split forbids it."""
     values = Counter(results.text("scaffold_seen"))
-    known = values["seen"] + values["unseen"]
+    known, acyclic = values["seen"] + values["unseen"], values[ACYCLIC]
     if not known:
-        return _unknown("shared scaffolds", "the training structures, or the answers' SMILES, are not known")
+        none = f"of {len(results)} answers {acyclic} are without rings, and so without a scaffold, the others not known"
+        return _unknown(
+            "shared scaffolds", none if acyclic else "the training structures, or the answers' SMILES, are not known"
+        )
+    unknown = len(results) - known - acyclic
     share = values["seen"] / known
     return Finding(
         check="shared scaffolds",
         verdict=Verdict.WARN if share > 0.05 else Verdict.PASS,
         says=f"{values['seen']} of {known} queries ({100 * share:.1f} %) are of molecules whose Bemis-Murcko "
         "scaffold is "
-        f"in training; {len(results) - known} have no scaffold.",
-        numbers={"queries": values["seen"], "of_queries": known, "without_scaffold": len(results) - known},
+        f"in training; {acyclic} are without rings, and so without a scaffold, and of {unknown} it is not known.",
+        numbers={"queries": values["seen"], "of_queries": known, "without_scaffold": acyclic, "unknown": unknown},
     )
 
 
@@ -126,7 +132,7 @@ def shared_spectra(tested: Sequence[Spectrum], training: Sequence[Spectrum]) -> 
     reference = [spectrum for spectrum in training if spectrum.n_peaks >= _TELLING_PEAKS]
     if not telling:
         none = f"none of {len(tested)} tested spectra has {_TELLING_PEAKS} peaks"
-        return _unknown("shared spectra", none if tested else "the spectra of the queries are not given: --spectra")
+        return _unknown("shared spectra", none if tested else "no spectrum of the queries is given: --spectra")
     if not reference:
         none = f"none of {len(training)} training spectra has {_TELLING_PEAKS} peaks"
         return _unknown(

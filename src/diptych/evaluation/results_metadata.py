@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from diptych.spectra.spectrum import Spectrum
 
 
+ACYCLIC = "acyclic"
+"""What stands for the scaffold of an answer without rings, which has none."""
+
+
 def spectrum_columns(spectra: Sequence[Spectrum]) -> dict[str, list[Any]]:
     """Return how each spectrum was measured, as columns of metadata; what its file does not say is None.
 
@@ -135,8 +139,8 @@ class TrainingMolecules:
     def columns(self, results: QueryResults) -> dict[str, list[Any]]:
         """Return what training had of each right answer; None where it is not known.
 
-        ``molecule_seen``, ``formula_seen`` and ``scaffold_seen`` are "seen" or "unseen" (an answer without rings has no
-        scaffold); ``nearest_training`` is the greatest Tanimoto similarity to a training molecule.
+        ``molecule_seen``, ``formula_seen`` and ``scaffold_seen`` are "seen" or "unseen"; an answer without rings has no
+        scaffold, and is "acyclic". ``nearest_training`` is the greatest Tanimoto similarity to a training molecule.
         """
         blocks, formulas = set(self.first_blocks), set(self.formulas)
         molecules = [_seen(target in blocks) for target in results.targets]
@@ -147,15 +151,19 @@ class TrainingMolecules:
         nearest = dict(
             zip(distinct, greatest_similarity(packed_fingerprints(distinct), self.fingerprints), strict=True)
         )
-        scaffolds = {text: scaffold_of(text) for text in distinct}
+        scaffolds = {text: self._scaffold_seen(text) for text in distinct}
         return {
             "molecule_seen": molecules,
             "formula_seen": [_seen(text in formulas) if text else None for text in results.text("formula")],
-            "scaffold_seen": [
-                _seen(scaffolds[text] in self.scaffolds) if text and scaffolds[text] else None for text in targets
-            ],
+            "scaffold_seen": [scaffolds.get(text) for text in targets],
             "nearest_training": [float(nearest[text]) if text else None for text in targets],
         }
+
+    def _scaffold_seen(self, smiles: str) -> str | None:
+        scaffold = scaffold_of(smiles)
+        if scaffold:
+            return _seen(scaffold in self.scaffolds)
+        return None if _read(smiles) is None else ACYCLIC
 
 
 def scaffold_of(smiles: str) -> str:
