@@ -63,6 +63,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     table = pa.Table.from_batches([rows_to_batch(examples)]).append_column("fold_scaffold", folds)
     pq.write_table(table.replace_schema_metadata(SCHEMA.metadata), tmp_path / "d.parquet")
     (tmp_path / "structures.tsv").write_text(TABLE)
+    (tmp_path / "any").mkdir()
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -167,6 +168,16 @@ def test_a_model_stands_beside_rankers_and_tables(benchmark: Path, monkeypatch, 
     assert (benchmark / "r" / "nearest_neighbour.scores.parquet").is_file()
 
 
+def test_queries_that_the_model_was_trained_on_are_told(benchmark: Path, monkeypatch, capsys):
+    ethanol = Structure.from_smiles("CCO").inchikey_first_block
+    (benchmark / "any" / "training_first_blocks.txt").write_text(f"{ethanol}\n")
+    assert run(monkeypatch, "run", "b", "--model", "any", "--bootstrap", "10", "-o", "r") == 0
+    line = "2 of 4 queries are of molecules that this model was trained on; hit rate@1 of the other 2: "
+    assert line in capsys.readouterr().out
+    overlap = json.loads((benchmark / "r" / "report.json").read_text())["provenance"]["training_overlap"]
+    assert (overlap["seen_queries"], overlap["queries"]) == (2, 4)
+
+
 def test_fusions_and_shuffled_spectra_are_asked_by_name(benchmark: Path, monkeypatch, capfd):
     fused = "nearest_neighbour+random"
     names = f"shuffled_spectra,{fused},rank:{fused}"
@@ -177,6 +188,12 @@ def test_fusions_and_shuffled_spectra_are_asked_by_name(benchmark: Path, monkeyp
     assert report["controls"]["shuffled_spectra"]["hit_rate@1"]["spectrum"] == 0
     assert report["metrics"]["hit_rate@1"]["spectrum"] == 0.5
     assert not [path for path in (benchmark / "r").iterdir() if ":" in path.name]
+    short = ("--model", "any", "--ranker", "shuffled_spectra", "--bootstrap", "5", "-o", "again")
+    (benchmark / "lists.json").write_text(json.dumps({"CCO": ["CCO", "COC"], "CCCO": ["CCCO"]}))
+    assert run(monkeypatch, "build", "d.parquet", "-o", "c", "--candidates", "formula=lists.json") == 0
+    capfd.readouterr()
+    assert run(monkeypatch, "run", "c", *short, "--min-list-length", "2") == 0
+    assert "All 2 queries are of one molecule: shuffled_spectra is left out." in capfd.readouterr().out
     assert run(monkeypatch, "run", "b", "--ranker", "shuffled_spectra", "-o", "again") == 2
     assert "shuffled_spectra asks a model with the spectra of others" in capfd.readouterr().err
 

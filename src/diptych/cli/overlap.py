@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from diptych.evaluation import Evaluation
     from diptych.evaluation.known import KnownSpectra
     from diptych.evaluation.overlap import Overlap
 
@@ -43,6 +44,15 @@ def overlap_command(
     if output is not None:
         overlap.save(output)
         typer.echo(f"Written: {output}")
+
+
+def with_model_overlap(evaluation: Evaluation, model: str | None) -> Evaluation:
+    """Return the evaluation of a model, told what it was trained on; as it is where the model's folder does not say."""
+    from diptych.encoders.model_folder import model_folder
+    from diptych.evaluation.overlap import read_first_blocks, with_overlap
+
+    trained_on = model_folder(model) / _TRAINED_ON
+    return with_overlap(evaluation, read_first_blocks(trained_on)) if trained_on.is_file() else evaluation
 
 
 def _known(path: Path) -> tuple[KnownSpectra, int]:
