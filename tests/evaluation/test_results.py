@@ -170,3 +170,9 @@ def test_an_answer_that_its_list_lacks_is_told_from_its_spectrum_and_is_no_hit_o
     assert sum(one.chance for one in by_list_length(found, n_bootstrap=0)) == 0.5
     assert [one.chance for one in by_stratum(found, "adduct", n_bootstrap=0)] == [0.125]
     assert values_per_query(found, ks=(1,))["chance@1"].tolist() == [0.5, 0, 0, 0]
+
+
+def test_an_empty_table_is_called_empty(tmp_path: Path):
+    (tmp_path / "r.csv").write_text("")
+    with pytest.raises(EvaluationError, match=r"r\.csv: .* cannot be read: the file is empty; expected"):
+        QueryResults.read(tmp_path / "r.csv")

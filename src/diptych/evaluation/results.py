@@ -316,7 +316,9 @@ def _score_text(score: float) -> str:
 def _read_columns(path: Path) -> dict[str, tuple[str, ...]]:
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            header, *rows = list(csv.reader(file, delimiter="\t"))
+            header, *rows = list(csv.reader(file, delimiter="\t")) or [[]]
+        if not header:
+            raise ValueError("the file is empty; expected a header and a row for each query")
         if len(set(header)) != len(header):
             raise ValueError("a column stands twice in its header")
         columns = zip(*rows, strict=True) if rows else ((),) * len(header)
