@@ -90,11 +90,37 @@ def test_a_benchmark_is_built_and_says_what_it_holds(folder: Path, monkeypatch, 
     assert run(monkeypatch, *BUILD, "--measured", "source=x", "--ppm", "1e6", "--at-most", "3") == 0
     shown = capsys.readouterr().out
     assert "4 queries of 2 molecules" in shown
+    assert "formula: 2 lists of 2.0 candidates on average, median 2" in shown
+    assert "{" not in shown
+    assert "Warning" not in shown
     said = json.loads((folder / "b" / "benchmark.json").read_text())
     assert said["digest"] in shown
     assert said["settings"]["measured"] == ["source=x"]
     assert said["lists"]["measured"]["mean_length"] == 3
     assert said["lists"]["formula"]["mean_length"] == 2
+
+
+def test_another_benchmark_is_replaced_only_where_that_is_asked_for(benchmark: Path, monkeypatch, capfd):
+    before = (benchmark / "b" / "benchmark.json").read_bytes()
+    assert run(monkeypatch, *BUILD) == 0
+    assert run(monkeypatch, *BUILD, "--folds", "val") == 1
+    assert "holds another benchmark" in capfd.readouterr().err
+    assert (benchmark / "b" / "benchmark.json").read_bytes() == before
+    assert run(monkeypatch, *BUILD, "--folds", "val", "--force") == 0
+    assert (benchmark / "b" / "benchmark.json").read_bytes() != before
+
+
+def test_lists_of_the_target_alone_are_warned_of(folder: Path, monkeypatch, capsys):
+    assert run(monkeypatch, "build", "d.parquet", "-o", "b") == 0
+    warning = "Warning: no list has a second candidate, so that nothing is asked"
+    shown = capsys.readouterr().out
+    assert f"{warning}: give --structures TABLE to draw from." in shown
+    assert "4 queries have a list of one candidate" in shown
+    (folder / "lists.json").write_text(json.dumps({"CCO": ["CCO"]}))
+    assert run(monkeypatch, "build", "d.parquet", "-o", "c", "--candidates", "formula=lists.json") == 0
+    shown = capsys.readouterr().out
+    assert f"{warning}." in shown
+    assert "  2 targets are missing from their list: misses\n  2 queries have no list, and are among them\n" in shown
 
 
 def test_a_condition_is_held_out(folder: Path, monkeypatch):
