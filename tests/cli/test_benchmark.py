@@ -202,6 +202,9 @@ def test_queries_that_the_model_was_trained_on_are_told(benchmark: Path, monkeyp
     assert line in capsys.readouterr().out
     overlap = json.loads((benchmark / "r" / "report.json").read_text())["provenance"]["training_overlap"]
     assert (overlap["seen_queries"], overlap["queries"]) == (2, 4)
+    options = ("--model", "any", "--protocol", "answer-absent", "--bootstrap", "5", "-o", "r")
+    assert run(monkeypatch, "run", "b", *options) == 0
+    assert "2 of 4 queries are of molecules that this model was trained on.\n" in capsys.readouterr().out
 
 
 def test_fusions_and_shuffled_spectra_are_asked_by_name(benchmark: Path, monkeypatch, capfd):

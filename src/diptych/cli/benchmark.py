@@ -170,7 +170,12 @@ def _run(benchmark: Benchmark, asked: Asked, protocol: str, output: Path) -> lis
     asked.require_taken(protocol)
     if protocol in benchmark.lists or protocol == "256-way":
         return benchmark_protocols.run_lists(benchmark, asked, protocol, output)
-    return runners[protocol](benchmark, asked, output)
+    lines = runners[protocol](benchmark, asked, output)
+    if asked.model is not None and protocol != "global":
+        from diptych.cli.overlap import seen_lines
+
+        lines += seen_lines(asked.model, [item.target for item in benchmark.asked(asked.fold).spectra])
+    return lines
 
 
 def _folds(
