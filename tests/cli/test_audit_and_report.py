@@ -5,13 +5,19 @@ from types import ModuleType, SimpleNamespace
 from typing import ClassVar
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 
 from diptych.cli import main
+from diptych.data.annotated import AnnotatedSpectrum
+from diptych.data.columns import SCHEMA, rows_to_batch
 from diptych.encoders.tokens import TokenVectors
+from diptych.molecules.structure import Structure
 from diptych.retrieval import reranking
 from diptych.retrieval.rankers import EmbeddingRanker
+from diptych.spectra import read_spectra
 
 SPECTRUM = (
     "BEGIN IONS\nTITLE={name}\nPEPMASS={mass}\nCHARGE=1+\nSMILES={smiles}\n{peak} 100\n{peak}.5 30\n40.1 7\nEND IONS\n"
@@ -218,6 +224,70 @@ def test_the_differences_of_one_molecule_are_printed_without_an_interval(folder:
     shown = capsys.readouterr().out
     assert "+100.0 points @1 above spectrum_blind" in shown
     assert "nan" not in shown
+
+
+def verdicts(folder: Path) -> dict[str, tuple[str, str]]:
+    audit = json.loads((folder / "audit" / "audit.json").read_text())
+    return {found["check"]: (found["verdict"], found["says"]) for found in audit["findings"]}
+
+
+def test_every_check_has_a_verdict_and_its_reason(evaluated: Path, monkeypatch):
+    assert run(monkeypatch, "audit", "r.json", "--bootstrap", "0", "-o", "audit") == 0
+    found = verdicts(evaluated)
+    assert len(found) == 10
+    assert found["shared molecules"][0] == "not checked"
+    assert "or --spectra with --accessions" in found["shared molecules"][1]
+    assert "--spectra" in found["shared spectra"][1]
+
+
+def test_spectra_are_compared_where_no_lists_are_given(evaluated: Path, monkeypatch):
+    source = ["--spectra", "s.mgf", "--accessions", "folds.tsv"]
+    assert run(monkeypatch, "audit", "r.json", *source, "--bootstrap", "0", "-o", "audit") == 0
+    # The peaks of the second and the third are the same.
+    verdict, says = verdicts(evaluated)["shared spectra"]
+    assert (verdict, says.partition(" are")[0]) == ("fail", "1 of 2 tested spectra of at least 3 peaks")
+    assert verdicts(evaluated)["shared molecules"][0] == "pass"
+
+
+def test_a_split_of_spectra_that_are_no_dataset_is_refused(evaluated: Path, monkeypatch, capsys):
+    options = ["--spectra", "s.mgf", "--fold", "scaffold=test", "--bootstrap", "0", "-o", "audit"]
+    assert run(monkeypatch, "audit", "r.json", *options) == 2
+    assert "or COLUMN=NAME with a dataset" in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.fixture
+def dataset(evaluated: Path) -> Path:
+    spectra = list(read_spectra(evaluated / "s.mgf", on_problem=print))
+    examples = [
+        AnnotatedSpectrum(spectrum=spectrum, structure=Structure.from_smiles(spectrum.metadata["smiles"]))
+        for spectrum in spectra
+    ]
+    folds = pa.array(["test", "test", "train"])
+    rows = pa.Table.from_batches([rows_to_batch(examples)]).append_column("fold_scaffold", folds)
+    pq.write_table(rows.replace_schema_metadata(SCHEMA.metadata), evaluated / "d.parquet")
+    return evaluated / "d.parquet"
+
+
+@pytest.mark.parametrize("name", ["train", "scaffold=train"])
+def test_the_training_fold_of_a_dataset_is_spelt_as_the_tested_one(dataset: Path, monkeypatch, name: str):
+    options = ["--spectra", "d.parquet", "--fold", "scaffold=test", "--train-fold", name, "--bootstrap", "0"]
+    assert run(monkeypatch, "audit", "r.json", *options, "-o", "audit") == 0
+    verdict, says = verdicts(dataset.parent)["shared molecules"]
+    assert verdict == "pass"
+    assert says.endswith("are among the 1 of training.")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("audit", "r.json", "--fold", "scaffold=typo"),
+        ("audit", "r.json", "--fold", "scaffold=test", "--train-fold", "typo"),
+        ("evaluate", "--candidates", "lists.json", "--fold", "scaffold=typo"),
+    ],
+)
+def test_a_fold_of_no_spectra_is_refused(dataset: Path, monkeypatch, capsys, arguments: tuple[str, ...]):
+    assert run(monkeypatch, *arguments, "--spectra", "d.parquet") == 1
+    assert "no spectrum of fold 'scaffold=typo'; scaffold has test, train" in capsys.readouterr().err
 
 
 def test_a_report_is_one_page(evaluated: Path, monkeypatch, capsys):

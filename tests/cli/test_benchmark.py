@@ -64,6 +64,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     table = pa.Table.from_batches([rows_to_batch(examples)]).append_column("fold_scaffold", folds)
     pq.write_table(table.replace_schema_metadata(SCHEMA.metadata), tmp_path / "d.parquet")
     (tmp_path / "structures.tsv").write_text(TABLE)
+    (tmp_path / "any").mkdir()
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -90,11 +91,37 @@ def test_a_benchmark_is_built_and_says_what_it_holds(folder: Path, monkeypatch, 
     assert run(monkeypatch, *BUILD, "--measured", "source=x", "--ppm", "1e6", "--at-most", "3") == 0
     shown = capsys.readouterr().out
     assert "4 queries of 2 molecules" in shown
+    assert "formula: 2 lists of 2.0 candidates on average, median 2" in shown
+    assert "{" not in shown
+    assert "Warning" not in shown
     said = json.loads((folder / "b" / "benchmark.json").read_text())
     assert said["digest"] in shown
     assert said["settings"]["measured"] == ["source=x"]
     assert said["lists"]["measured"]["mean_length"] == 3
     assert said["lists"]["formula"]["mean_length"] == 2
+
+
+def test_another_benchmark_is_replaced_only_where_that_is_asked_for(benchmark: Path, monkeypatch, capfd):
+    before = (benchmark / "b" / "benchmark.json").read_bytes()
+    assert run(monkeypatch, *BUILD) == 0
+    assert run(monkeypatch, *BUILD, "--folds", "val") == 1
+    assert "holds another benchmark" in capfd.readouterr().err
+    assert (benchmark / "b" / "benchmark.json").read_bytes() == before
+    assert run(monkeypatch, *BUILD, "--folds", "val", "--force") == 0
+    assert (benchmark / "b" / "benchmark.json").read_bytes() != before
+
+
+def test_lists_of_the_target_alone_are_warned_of(folder: Path, monkeypatch, capsys):
+    assert run(monkeypatch, "build", "d.parquet", "-o", "b") == 0
+    warning = "Warning: no list has a second candidate, so that nothing is asked"
+    shown = capsys.readouterr().out
+    assert f"{warning}: give --structures TABLE to draw from." in shown
+    assert "4 queries have a list of one candidate" in shown
+    (folder / "lists.json").write_text(json.dumps({"CCO": ["CCO"]}))
+    assert run(monkeypatch, "build", "d.parquet", "-o", "c", "--candidates", "formula=lists.json") == 0
+    shown = capsys.readouterr().out
+    assert f"{warning}." in shown
+    assert "  2 targets are missing from their list: misses\n  2 queries have no list, and are among them\n" in shown
 
 
 def test_a_condition_is_held_out(folder: Path, monkeypatch):
@@ -168,6 +195,19 @@ def test_a_model_stands_beside_rankers_and_tables(benchmark: Path, monkeypatch, 
     assert (benchmark / "r" / "nearest_neighbour.scores.parquet").is_file()
 
 
+def test_queries_that_the_model_was_trained_on_are_told(benchmark: Path, monkeypatch, capsys):
+    ethanol = Structure.from_smiles("CCO").inchikey_first_block
+    (benchmark / "any" / "training_first_blocks.txt").write_text(f"{ethanol}\n")
+    assert run(monkeypatch, "run", "b", "--model", "any", "--bootstrap", "10", "-o", "r") == 0
+    line = "2 of 4 queries are of molecules that this model was trained on; hit rate@1 of the other 2: "
+    assert line in capsys.readouterr().out
+    overlap = json.loads((benchmark / "r" / "report.json").read_text())["provenance"]["training_overlap"]
+    assert (overlap["seen_queries"], overlap["queries"]) == (2, 4)
+    options = ("--model", "any", "--protocol", "answer-absent", "--bootstrap", "5", "-o", "r")
+    assert run(monkeypatch, "run", "b", *options) == 0
+    assert "2 of 4 queries are of molecules that this model was trained on.\n" in capsys.readouterr().out
+
+
 def test_fusions_and_shuffled_spectra_are_asked_by_name(benchmark: Path, monkeypatch, capfd):
     fused = "nearest_neighbour+random"
     names = f"shuffled_spectra,{fused},rank:{fused}"
@@ -178,6 +218,12 @@ def test_fusions_and_shuffled_spectra_are_asked_by_name(benchmark: Path, monkeyp
     assert report["controls"]["shuffled_spectra"]["hit_rate@1"]["spectrum"] == 0
     assert report["metrics"]["hit_rate@1"]["spectrum"] == 0.5
     assert not [path for path in (benchmark / "r").iterdir() if ":" in path.name]
+    short = ("--model", "any", "--ranker", "shuffled_spectra", "--bootstrap", "5", "-o", "again")
+    (benchmark / "lists.json").write_text(json.dumps({"CCO": ["CCO", "COC"], "CCCO": ["CCCO"]}))
+    assert run(monkeypatch, "build", "d.parquet", "-o", "c", "--candidates", "formula=lists.json") == 0
+    capfd.readouterr()
+    assert run(monkeypatch, "run", "c", *short, "--min-list-length", "2") == 0
+    assert "All 2 queries are of one molecule: shuffled_spectra is left out." in capfd.readouterr().out
     assert run(monkeypatch, "run", "b", "--ranker", "shuffled_spectra", "-o", "again") == 2
     assert "shuffled_spectra asks a model with the spectra of others" in capfd.readouterr().err
 

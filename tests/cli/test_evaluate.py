@@ -66,6 +66,7 @@ def stand_in(monkeypatch: pytest.MonkeyPatch):
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "s.mgf").write_text(MGF)
     (tmp_path / "lists.json").write_text(json.dumps(LISTS))
+    (tmp_path / "any").mkdir()
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -166,7 +167,74 @@ def test_only_the_spectra_of_a_fold_are_asked(folder: Path, monkeypatch, capsys)
     assert report["provenance"]["absent_accessions"] == 1
     # One molecule: neither another's spectrum nor an interval.
     assert "shuffled_spectra" not in report["controls"]
-    assert "accessions of the fold are not in the file" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "accessions of the fold are not in the file" in shown
+    assert "All queries are of one molecule: shuffled_spectra is left out." in shown
+
+
+def test_one_molecule_with_a_list_that_is_long_enough_is_asked_without_shuffled_spectra(
+    folder: Path, monkeypatch, capsys
+):
+    (folder / "lists.json").write_text(json.dumps({"CCO": ["CCO", "CCCO"], "CCCO": ["CCCO"]}))
+    options = ["--model", "any", "--spectra", "s.mgf", "--candidates", "lists.json", "--min-list-length", "2"]
+    assert run(monkeypatch, *options) == 0
+    assert "shuffled_spectra" not in json.loads((folder / "report.json").read_text())["controls"]
+    assert "All queries are of one molecule: shuffled_spectra is left out." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("more", "lines"),
+    [
+        (("--min-list-length", "0"), ["2 targets are missing from their list (1 of these have no list)"]),
+        (
+            ("--min-list-length", "1"),
+            [
+                "1 queries were left out for their short lists, those without any list among them.",
+                "1 targets are missing from their list: counted as misses.",
+            ],
+        ),
+    ],
+)
+def test_spectra_without_a_list_are_counted_once(
+    folder: Path, monkeypatch, capsys, more: tuple[str, ...], lines: list[str]
+):
+    (folder / "lists.json").write_text(json.dumps({"CCO": ["CCCO"]}))
+    options = ["--model", "any", "--spectra", "s.mgf", "--candidates", "lists.json", "--bootstrap", "0"]
+    assert run(monkeypatch, *options, *more) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    for line in lines:
+        assert line in shown
+    assert "spectra have no candidate list" not in shown
+
+
+@pytest.mark.parametrize(
+    ("smiles", "line", "seen"),
+    [
+        (
+            [ETHANOL],
+            "1 of 2 queries are of molecules that this model was trained on; hit rate@1 of the other 1: 100.0 %.",
+            {"seen_queries": 1, "queries": 2, "unseen": {"hit_rate@1": 1.0, "low": None, "high": None}},
+        ),
+        (
+            [BUTANOL],
+            "0 of 2 queries are of molecules that this model was trained on.",
+            {"seen_queries": 0, "queries": 2},
+        ),
+        ([], "", None),
+    ],
+)
+def test_queries_that_the_model_was_trained_on_are_told(
+    folder: Path, monkeypatch, capsys, smiles: list[str], line: str, seen: dict | None
+):
+    blocks = [Structure.from_smiles(text).inchikey_first_block for text in smiles]
+    if blocks:
+        (folder / "any" / "training_first_blocks.txt").write_text("\n".join(blocks) + "\n")
+    options = ["--model", "any", "--spectra", "s.mgf", "--candidates", "lists.json", "--bootstrap", "20"]
+    assert run(monkeypatch, *options) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert line in shown
+    assert ("trained on" in shown) is bool(blocks)
+    assert json.loads((folder / "report.json").read_text())["provenance"].get("training_overlap") == seen
 
 
 @pytest.mark.parametrize(("by", "length"), [("formula", 1), ("mass", 3)])

@@ -278,3 +278,23 @@ def test_unmeasured_structures_are_of_measured_formulas(tmp_path: Path):
     assert [s.smiles for s in unmeasured_structures(table, measured)] == ["COC"]
     with pytest.raises(EvaluationError, match="no structure beside the measured ones has one of their 1 formulas"):
         unmeasured_structures(table, [Structure.from_smiles("CCN")])
+
+
+def test_another_benchmark_is_replaced_only_by_force(dataset: Path, tmp_path: Path):
+    built = build_benchmark(dataset, tmp_path / "b")
+    (tmp_path / "b" / "note").write_text("mine")
+    assert build_benchmark(dataset, tmp_path / "b").digest == built.digest
+    assert (tmp_path / "b" / "note").is_file()
+    other = BenchmarkSettings(lists=("mass",), ppm=1e6)
+    with pytest.raises(EvaluationError, match=f"holds another benchmark, of the digest {built.digest[:12]}; expected"):
+        build_benchmark(dataset, tmp_path / "b", settings=other)
+    assert Benchmark.load(tmp_path / "b").digest == built.digest
+    assert build_benchmark(dataset, tmp_path / "b", settings=other, force=True).digest != built.digest
+
+
+def test_a_folder_of_other_files_is_never_replaced(dataset: Path, tmp_path: Path):
+    (tmp_path / "empty").mkdir()
+    assert build_benchmark(dataset, tmp_path / "empty").digest
+    with pytest.raises(EvaluationError, match="holds files and no benchmark; expected a new folder"):
+        build_benchmark(dataset, tmp_path, force=True)
+    assert dataset.is_file()

@@ -47,9 +47,32 @@ def test_one_shared_molecule_fails():
     assert leaks.shared_molecules(results("B"), TrainingMolecules(first_blocks=("A",))).verdict is Verdict.PASS
 
 
+@pytest.mark.parametrize("training", [None, TrainingMolecules(first_blocks=())])
+def test_nothing_passes_where_there_is_nothing_of_training_to_compare_with(training: TrainingMolecules | None):
+    finding = leaks.shared_molecules(results("AB"), training)
+    assert finding.verdict is Verdict.UNKNOWN
+    assert "the molecules of training are not known: give --train" in finding.says
+    few = leaks.shared_spectra([spectrum([50, 60, 70])], [spectrum([50])])
+    assert (few.verdict, few.says) == (Verdict.UNKNOWN, "Not checked: none of 1 training spectra has 3 peaks.")
+
+
+def test_a_check_that_is_left_out_says_what_it_lacks():
+    one = [spectrum([50, 60, 70])]
+    assert "no spectrum of the queries is given: --spectra" in leaks.shared_spectra([], one).says
+    assert "spectra of training are not given: give --train" in leaks.shared_spectra(one, []).says
+    assert leaks.shared_spectra([spectrum([50])], one).says == "Not checked: none of 1 tested spectra has 3 peaks."
+    assert leaks.target_positions(None).verdict is Verdict.UNKNOWN
+    duplicates, lost, missed = leaks.unscored(results("AB"), None, {})
+    assert (duplicates.verdict, lost.verdict) == (Verdict.UNKNOWN, Verdict.UNKNOWN)
+    assert missed.verdict is Verdict.PASS
+
+
 def test_scaffolds_and_twins_are_judged_by_their_share():
     assert leaks.shared_scaffolds(results("AB", scaffold_seen=["seen", "unseen"])).verdict is Verdict.WARN
     assert leaks.shared_scaffolds(results("AB", scaffold_seen=[None, None])).verdict is Verdict.UNKNOWN
+    told = leaks.shared_scaffolds(results("ABCD", scaffold_seen=["unseen", "acyclic", "acyclic", None]))
+    assert told.numbers == {"queries": 0, "of_queries": 1, "without_scaffold": 2, "unknown": 1}
+    assert "of 1 answers 1 are without rings" in leaks.shared_scaffolds(results("A", scaffold_seen=["acyclic"])).says
     twins = leaks.near_twins(results("AAB", nearest_training=[0.9, 0.9, 0.2]))
     assert twins.verdict is Verdict.WARN
     assert twins.numbers["share"] == 0.5

@@ -1,13 +1,17 @@
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from diptych.errors import EvaluationError
+from diptych.evaluation.figures_of_merit import values_per_query
+from diptych.evaluation.list_length import by_list_length
 from diptych.evaluation.results import QueryResults, ranks_path
 from diptych.evaluation.results_scores import CandidateScores, scores_path
+from diptych.evaluation.strata import by_stratum
+from diptych.molecules.structure import Structure
 from diptych.ranking import CandidateList, Query
 from diptych.spectra.spectrum import Spectrum
 
@@ -146,3 +150,35 @@ def test_damaged_candidate_scores_are_refused(tmp_path: Path):
     (tmp_path / "r.scores.parquet").write_text("no")
     with pytest.raises(EvaluationError, match="cannot be read as candidate scores"):
         CandidateScores.read(tmp_path / "r.scores.parquet")
+
+
+def test_an_answer_that_its_list_lacks_is_told_from_its_spectrum_and_is_no_hit_of_chance():
+    structures = [Structure.from_smiles(smiles) for smiles in ("CCO", "COC")]
+    lists = [CandidateList(structures=tuple(structures[:n])) for n in (2, 1)]
+    ether = structures[1].inchikey_first_block
+
+    def asked(name: str, listed: CandidateList, **metadata: str) -> Query:
+        spectrum = Spectrum.from_peaks([50.0], [1.0], metadata=metadata)
+        return Query(identifier=name, spectrum=spectrum, target=ether, candidates=listed)
+
+    queries = [
+        asked("listed", lists[0]),
+        asked("stated", lists[1], smiles="C(OC)"),
+        asked("another", lists[1], smiles="CCC"),
+        asked("unknown", lists[1]),
+    ]
+    found = QueryResults.of_scores(queries, [np.zeros(2), *[np.zeros(1)] * 3])
+    assert found.texts["target_smiles"] == ("COC", "COC", "", "")
+    assert found.texts["target_listed"] == ("yes", "no", "no", "no")
+    np.testing.assert_array_equal(found.random_hits(1), [0.5, 0, 0, 0])
+    without = replace(found, texts={})
+    np.testing.assert_array_equal(without.random_hits(1), [0.5, 1, 1, 1])
+    assert sum(one.chance for one in by_list_length(found, n_bootstrap=0)) == 0.5
+    assert [one.chance for one in by_stratum(found, "adduct", n_bootstrap=0)] == [0.125]
+    assert values_per_query(found, ks=(1,))["chance@1"].tolist() == [0.5, 0, 0, 0]
+
+
+def test_an_empty_table_is_called_empty(tmp_path: Path):
+    (tmp_path / "r.csv").write_text("")
+    with pytest.raises(EvaluationError, match=r"r\.csv: .* cannot be read: the file is empty; expected"):
+        QueryResults.read(tmp_path / "r.csv")

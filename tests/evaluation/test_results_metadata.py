@@ -118,8 +118,8 @@ def test_what_training_had_of_the_answers():
     columns = training.columns(known)
     assert columns["molecule_seen"] == ["seen", "unseen", "unseen", "unseen"]
     assert columns["formula_seen"] == ["unseen", "unseen", "unseen", None]
-    # Toluene's scaffold is benzene; ethanol has none.
-    assert columns["scaffold_seen"] == ["seen", "seen", None, None]
+    # Toluene's scaffold is benzene; ethanol has none, the last is not known.
+    assert columns["scaffold_seen"] == ["seen", "seen", "acyclic", None]
     assert columns["nearest_training"][0] == pytest.approx(first_hit_tanimoto(FOUND)[1])
     assert columns["nearest_training"][3] is None
     assert TrainingMolecules(first_blocks=("X",)).columns(known) == {"molecule_seen": ["unseen"] * 4}

@@ -1,11 +1,17 @@
 import lzma
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from diptych.data.annotated import AnnotatedSpectrum
+from diptych.data.columns import SCHEMA, rows_to_batch
 from diptych.errors import DatasetError, EvaluationError
 from diptych.evaluation.known import KnownSpectra, KnownSpectrum
-from diptych.evaluation.selection import Selection
+from diptych.evaluation.selection import Selection, read_fold
+from diptych.molecules.structure import Structure
+from diptych.spectra.adduct import Adduct
 from diptych.spectra.spectrum import Spectrum
 
 
@@ -51,3 +57,18 @@ def test_accessions_that_no_spectrum_has_are_refused(tmp_path: Path):
     selection = Selection.read(table(tmp_path, "accession\tfold\nA1\ttest\n"), fold="test")
     with pytest.raises(EvaluationError, match="none of the 1 selected accessions, for instance 'A1'"):
         selection.label(known(spectrum("B1")))
+
+
+def test_a_fold_of_a_dataset_is_read_and_an_unknown_one_refused_with_those_there_are(tmp_path: Path):
+    examples = [
+        AnnotatedSpectrum(
+            spectrum=Spectrum.from_peaks([50.0], [1.0], identifier=name, adduct=Adduct.parse("[M+H]+")),
+            structure=Structure.from_smiles("CCO"),
+        )
+        for name in ("A1", "A2")
+    ]
+    rows = pa.Table.from_batches([rows_to_batch(examples)]).append_column("fold_scaffold", pa.array(["test", "train"]))
+    pq.write_table(rows.replace_schema_metadata(SCHEMA.metadata), tmp_path / "d.parquet")
+    assert [one.spectrum.identifier for one in read_fold(tmp_path / "d.parquet", "scaffold=train")] == ["A2"]
+    with pytest.raises(EvaluationError, match="no spectrum of fold 'scaffold=typo'; scaffold has test, train"):
+        read_fold(tmp_path / "d.parquet", "scaffold=typo")

@@ -35,7 +35,7 @@ def audit_command(
         str | None, typer.Option(help="Tested fold: NAME, or COLUMN=NAME of a dataset's split. [default: test]")
     ] = None,
     train_fold: Annotated[
-        str | None, typer.Option(help="Training fold, by the same table or split. [default: train]")
+        str | None, typer.Option(help="Training fold, NAME or COLUMN=NAME likewise. [default: train]")
     ] = None,
     model: Annotated[
         list[str] | None,
@@ -105,11 +105,9 @@ def _findings(material: Material) -> list[Finding]:
     results, evaluation, training = material.results, material.evaluation, material.training
     scores = evaluation.candidate_scores if evaluation else None
     counts = evaluation.provenance.get("counts", {}) if evaluation else {}
-    tested = list(material.measured.values())
     trained = [item.spectrum for item in material.trained.spectra] if material.trained else []
-    found = [leaks.shared_molecules(results, training)] if training else []
-    found += [leaks.shared_scaffolds(results), leaks.near_twins(results), leaks.shared_spectra(tested, trained)]
-    found += [leaks.target_positions(scores)] if scores is not None else []
+    found = [leaks.shared_molecules(results, training), leaks.shared_scaffolds(results), leaks.near_twins(results)]
+    found += [leaks.shared_spectra(material.asked, trained), leaks.target_positions(scores)]
     found += [leaks.spelling_shortcut(material.lists, _spelt_answers(material)), leaks.ties(results, scores)]
     return found + leaks.unscored(results, scores, counts)
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from diptych.evaluation.results_metadata import TrainingMolecules
     from diptych.molecules.structure import Structure
     from diptych.ranking import Query
-    from diptych.spectra import Spectrum
+    from diptych.spectra.spectrum import Spectrum
 
 _COMPETITORS = 255
 _SAMPLED = 500
@@ -125,22 +125,22 @@ class Material:
     def trained(self) -> KnownSpectra | None:
         """The training spectra."""
         path = self.train or self.spectra
-        fold = self.train_fold or "train"
-        if path is None or (self.train is None and self.accessions is None and not self._column):
-            return None
-        return self._read(path, f"{self._column}={fold}" if self._column else fold)
+        tested = self.fold or "test"
+        column, equals, _ = tested.partition("=")
+        name = self.train_fold or "train"
+        fold = f"{column}={name}" if equals and "=" not in name else name
+        has_folds = self.accessions is not None or ("=" in fold and _is_dataset(path))
+        return self._read(path, fold) if path is not None and (self.train is not None or has_folds) else None
 
     def _read(self, path: Path, fold: str) -> KnownSpectra:
         from diptych.data.dataset import read_dataset
         from diptych.evaluation.known import KnownSpectra
-        from diptych.evaluation.selection import Selection
+        from diptych.evaluation.selection import Selection, read_fold
         from diptych.spectra import read_spectra
 
-        split, equals, name = fold.partition("=")
         selection = Selection.read(self.accessions, fold=fold) if self.accessions else None
         if _is_dataset(path):
-            by_split = selection is None and equals
-            dataset = read_dataset(path, split=split, where={"fold": name}) if by_split else read_dataset(path)
+            dataset = read_fold(path, fold) if selection is None and "=" in fold else read_dataset(path)
             if selection is not None:
                 dataset = dataset.take([accession in selection.blocks for accession in dataset.column("identifier")])
             known = KnownSpectra.from_annotated(dataset)
@@ -157,7 +157,7 @@ class Material:
         if self.trained is not None:
             distinct = {item.target: item.structure for item in self.trained.spectra if item.structure is not None}
             return TrainingMolecules(
-                first_blocks=tuple(distinct),
+                first_blocks=tuple(dict.fromkeys(item.target for item in self.trained.spectra)),
                 smiles=tuple(structure.smiles for structure in distinct.values()),
                 formulas=tuple(structure.formula for structure in distinct.values()),
             )
@@ -187,6 +187,14 @@ class Material:
             return ()
         kept = tuple(item for item in self.tested.spectra if item.spectrum.identifier in self.measured)
         return queries_from_lists(replace(self.tested, spectra=kept), self.lists).queries if kept else ()
+
+    @cached_property
+    def asked(self) -> list[Spectrum]:
+        """The spectra of the queries; of queries that are called otherwise (a consensus), those of their molecules."""
+        asked, targets = set(self.results.queries), set(self.results.targets)
+        every = self.tested.spectra if self.tested else ()
+        found = [item.spectrum for item in every if item.spectrum.identifier in asked]
+        return found or [item.spectrum for item in every if item.target in targets]
 
     @cached_property
     def embeddings(self) -> list[JointEmbedding]:

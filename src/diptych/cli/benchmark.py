@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -52,21 +51,18 @@ def build_command(
     ppm: Annotated[float, typer.Option(min=1e-3, help="Half width of the mass window.")] = 10.0,
     at_most: Annotated[int, typer.Option(min=1, help="Longest list.")] = 256,
     seed: Annotated[int, typer.Option(min=0, help="Decides what is drawn, and the order of the lists.")] = 0,
+    force: Annotated[bool, typer.Option("--force", help="Replace another benchmark in the folder.")] = False,
 ) -> None:
     """Freeze queries, candidate lists and folds in a folder, with a digest of its content."""
     from diptych.evaluation.benchmark_build import BenchmarkSettings, build_benchmark, build_massspecgym
 
     asked = tuple(_parts(folds))
-    files = dict(_pair(text, "--candidates") for text in candidates or ())
-    paths = {kind: Path(path) for kind, path in files.items()}
+    paths = {kind: Path(path) for kind, path in (_pair(text, "--candidates") for text in candidates or ())}
     if fold_table is not None and hold_out is not None:
         raise typer.BadParameter("--fold-table and --hold-out both say what is tested; expected one of them")
     if source.suffix.lower() != ".parquet":
-        if not paths:
-            raise typer.BadParameter("spectra that are no dataset need --candidates KIND=FILE")
-        if fold_table is not None or hold_out is not None:
-            raise typer.BadParameter("spectra that are no dataset have folds of their own; expected no other")
-        _print_built(build_massspecgym(source, output, candidates=paths, asked=asked, seed=seed))
+        _check_massspecgym(paths, has_folds=fold_table is not None or hold_out is not None)
+        _print_built(build_massspecgym(source, output, candidates=paths, asked=asked, seed=seed, force=force))
         return
     drawn = _parts("" if paths else "formula") if lists is None else _parts(lists)
     settings: dict[str, Any] = {"asked": asked, "lists": tuple(drawn), "measured": tuple(_parts(measured))}
@@ -79,6 +75,7 @@ def build_command(
         structures=structures,
         candidates=paths,
         settings=BenchmarkSettings(ppm=ppm, at_most=at_most, seed=seed, **settings),
+        force=force,
     )
     _print_built(benchmark)
 
@@ -178,7 +175,12 @@ def _run(benchmark: Benchmark, asked: Asked, protocol: str, output: Path) -> lis
     asked.require_taken(protocol)
     if protocol in benchmark.lists or protocol == "256-way":
         return benchmark_protocols.run_lists(benchmark, asked, protocol, output)
-    return runners[protocol](benchmark, asked, output)
+    lines = runners[protocol](benchmark, asked, output)
+    if asked.model is not None and protocol != "global":
+        from diptych.cli.overlap import seen_lines
+
+        lines += seen_lines(asked.model, [item.target for item in benchmark.asked(asked.fold).spectra])
+    return lines
 
 
 def _folds(
@@ -202,6 +204,13 @@ def _folds(
     return held, f"{hold_out} held out of {base}"
 
 
+def _check_massspecgym(candidates: Mapping[str, Path], *, has_folds: bool) -> None:
+    if not candidates:
+        raise typer.BadParameter("spectra that are no dataset need --candidates KIND=FILE")
+    if has_folds:
+        raise typer.BadParameter("spectra that are no dataset have folds of their own; expected no other")
+
+
 def _parts(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
 
@@ -217,5 +226,28 @@ def _print_built(benchmark: Benchmark) -> None:
     said: Mapping[str, Any] = benchmark.description
     typer.echo(f"{said['queries']:,} queries of {said['query_molecules']:,} molecules")
     for kind, counts in said["lists"].items():
-        typer.echo(f"{kind}: {json.dumps({name: n for name, n in counts.items() if isinstance(n, int | float)})}")
+        typer.echo("\n".join(_list_lines(kind, counts, said)))
     typer.echo(f"Written: {benchmark.folder}, digest {benchmark.digest}")
+
+
+def _list_lines(kind: str, counts: Mapping[str, Any], said: Mapping[str, Any]) -> list[str]:
+    """Return how long the lists of a kind are, what is odd about them, and whether they ask anything."""
+    lines = [
+        f"{kind}: {counts['lists']:,} lists of {counts['mean_length']:.1f} candidates on average, median "
+        f"{counts['median_length']:,}",
+        *(f"  {counts[name]:,} {text}" for name, text in _ODD_LISTS.items() if counts.get(name)),
+    ]
+    if counts["queries_without_candidates"] + counts["queries_with_one_candidate"] == said["queries"]:
+        is_drawn_alone = kind not in said.get("candidates_sha256", ()) and not said.get("structures")
+        remedy = ": give --structures TABLE to draw from" if is_drawn_alone else ""
+        lines.append(f"  Warning: no list has a second candidate, so that nothing is asked{remedy}.")
+    return lines
+
+
+_ODD_LISTS = {
+    "targets_missing_from_their_list": "targets are missing from their list: misses",
+    "queries_without_candidates": "queries have no list, and are among them",
+    "queries_with_one_candidate": "queries have a list of one candidate",
+    "duplicate_candidates_removed": "further spellings of listed molecules were removed",
+    "unparsed_candidates": "candidates cannot be parsed: they stay, unscored",
+}

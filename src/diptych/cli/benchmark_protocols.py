@@ -23,24 +23,32 @@ _N_OTHERS = 255
 
 def run_lists(benchmark: Benchmark, asked: Asked, protocol: str, output: Path) -> list[str]:
     """Return the table of candidate ranking: with lists of the benchmark, or among 255 random molecules."""
+    from diptych.cli.overlap import with_model_overlap
     from diptych.evaluation.benchmark_run import run_benchmark, save_run, summary_lines
+    from diptych.evaluation.evaluation import long_enough
+    from diptych.evaluation.overlap import overlap_lines
 
     settings = asked.settings
     questions = _questions(benchmark, asked, protocol)
     evaluations = run_benchmark(
-        asked.rankers(benchmark),
+        asked.rankers(benchmark, long_enough(questions.queries, asked.min_list_length)),
         questions,
         settings=settings,
         provenance={**asked.provenance, "protocol": protocol},
     )
+    if asked.model is not None:
+        evaluations[0] = with_model_overlap(evaluations[0], asked.model)
     paths = save_run(evaluations, output)
-    return [*summary_lines(evaluations), *_odd(evaluations), f"Written: {', '.join(map(str, paths))}"]
+    odd = [*_odd(evaluations), *overlap_lines(evaluations[0].provenance)]
+    return [*summary_lines(evaluations), *odd, f"Written: {', '.join(map(str, paths))}"]
 
 
 def run_global(benchmark: Benchmark, asked: Asked, output: Path) -> list[str]:
     """Return the table of global retrieval by a model in its library, with the blind control."""
+    from diptych.cli.overlap import with_model_overlap
     from diptych.evaluation.benchmark_run import save_run, summary_lines
     from diptych.evaluation.global_retrieval import global_answers, global_evaluation
+    from diptych.evaluation.overlap import overlap_lines
     from diptych.retrieval import StructureLibrary
     from diptych.retrieval.rankers import FirstBlocks, target_rows, usable_vectors
 
@@ -78,11 +86,13 @@ def run_global(benchmark: Benchmark, asked: Asked, output: Path) -> list[str]:
             "targets_not_in_library": int((rows < 0).sum()),
         },
     )
+    evaluation = with_model_overlap(evaluation, asked.model)
     save_run([evaluation], output)
     counts = evaluation.provenance["counts"]
     odd = [
         f"{counts['targets_missing_from_their_list']:,} targets are not in the library: counted as misses.",
         f"{counts['queries_without_any_score']:,} queries cannot be worked with: counted as misses.",
+        *overlap_lines(evaluation.provenance),
     ]
     return [*summary_lines([evaluation, evaluation.control("spectrum_blind")]), *odd, f"Written: {output}"]
 
@@ -139,7 +149,7 @@ def run_robustness(benchmark: Benchmark, asked: Asked, output: Path) -> list[str
         drawn = np.random.default_rng(asked.seed).choice(len(queries), asked.sample, replace=False)
         queries = [queries[row] for row in np.sort(drawn).tolist()]
     rows = []
-    for ranker in asked.rankers(benchmark):
+    for ranker in asked.rankers(benchmark, queries):
         rows += robustness(ranker, queries, **how) + energy_robustness(ranker, queries, **how)
     content = {"rows": [row.to_dict() for row in rows], "counts": counts}
     _write(content, benchmark, "robustness", output)
@@ -155,7 +165,7 @@ def run_answer_absent(benchmark: Benchmark, asked: Asked, output: Path) -> list[
         molecules=[query.target for query in queries],
         positions=[query.candidates.positions.get(query.target) for query in queries],
     )
-    scores = {ranker.name: ranker.score(queries) for ranker in asked.rankers(benchmark)}
+    scores = {ranker.name: ranker.score(queries) for ranker in asked.rankers(benchmark, queries)}
     rows = answer_absent_table(
         scores, lists, temperatures=asked.temperatures, n_bootstrap=asked.n_bootstrap, seed=asked.seed
     )
@@ -204,7 +214,11 @@ def _odd(evaluations: Sequence[Evaluation]) -> list[str]:
 
 def _count_lines(counts: Mapping[str, Any]) -> list[str]:
     wanted = [name for name, value in counts.items() if isinstance(value, int) and value and name in _COUNTED]
-    return [f"{counts[name]:,} {name.replace('_', ' ')}" for name in wanted]
+    return [f"{counts[name]:,} {name.replace('_', ' ')}{_AMONG.get(name, '')}" for name in wanted]
+
+
+# Counts of what another count holds as well.
+_AMONG = {"queries_without_candidates": ", among the targets missing from their list"}
 
 
 _COUNTED = frozenset(

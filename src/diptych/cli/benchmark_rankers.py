@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from diptych.evaluation.benchmark_run import RunSettings
     from diptych.evaluation.results_metadata import Mces
     from diptych.molecules.structure import Structure
-    from diptych.ranking import Ranker, Training
+    from diptych.ranking import Query, Ranker, Training
 
 _MOST_OTHERS = 20_000
 _SHUFFLED = "shuffled_spectra"
@@ -113,8 +113,11 @@ class Asked:
         found = calibration_of(self.embedding, rerank=None, prior=self.prior)
         return {} if found is None else {self.embedding.name: found.temperature}
 
-    def rankers(self, benchmark: Benchmark) -> list[Ranker]:
-        """Return everybody that is asked: the model and its blind control, then tables, then rankers by name."""
+    def rankers(self, benchmark: Benchmark, queries: Sequence[Query]) -> list[Ranker]:
+        """Return everybody that is asked: the model and its blind control, then tables, then rankers by name.
+
+        Where all queries are of one molecule there is no other's spectrum: the shuffled ones are left out, with a line.
+        """
         from diptych.evaluation.score_tables import ScoreTableRanker
         from diptych.ranking import ShuffledSpectraRanker
         from diptych.ranking.registry import make_rankers
@@ -125,7 +128,7 @@ class Asked:
             from diptych.retrieval.reranking import model_ranker
 
             own = model_ranker(self.embedding, prior=self.prior)
-            shuffled = [ShuffledSpectraRanker(own, self.seed)] if _SHUFFLED in self.names else []
+            shuffled = [ShuffledSpectraRanker(own, self.seed)] if self._is_shuffled(queries) else []
             rankers = [own, own.blinded(), *shuffled, *rankers]
         elif _SHUFFLED in self.names:
             raise typer.BadParameter("shuffled_spectra asks a model with the spectra of others: give --model MODEL")
@@ -134,6 +137,12 @@ class Asked:
         if not rankers:
             raise typer.BadParameter("nobody is asked: give --ranker NAME, --model MODEL or --scores TABLE")
         return rankers
+
+    def _is_shuffled(self, queries: Sequence[Query]) -> bool:
+        if _SHUFFLED in self.names and len({query.target for query in queries}) == 1:
+            typer.echo(f"All {len(queries)} queries are of one molecule: {_SHUFFLED} is left out.")
+            return False
+        return _SHUFFLED in self.names
 
     def training(self, benchmark: Benchmark) -> Training:
         """Return what rankers learn from."""

@@ -125,8 +125,10 @@ def evaluate_command(
 
 def _evaluation(source: _Source, model: str | None, how: _How) -> Evaluation:
     from diptych.annotation import calibration_of
+    from diptych.cli.overlap import with_model_overlap
     from diptych.embedding import JointEmbedding
     from diptych.evaluation import evaluate
+    from diptych.evaluation.evaluation import long_enough
     from diptych.evaluation.results_metadata import check_mces
     from diptych.retrieval.reranking import model_ranker
 
@@ -140,7 +142,7 @@ def _evaluation(source: _Source, model: str | None, how: _How) -> Evaluation:
     evaluation = evaluate(
         ranker,
         questions.queries,
-        controls=_controls(ranker, questions.queries, seed=source.seed),
+        controls=_controls(ranker, long_enough(questions.queries, how.min_list_length), seed=source.seed),
         n_bootstrap=how.n_bootstrap,
         seed=source.seed,
         min_list_length=how.min_list_length,
@@ -153,7 +155,8 @@ def _evaluation(source: _Source, model: str | None, how: _How) -> Evaluation:
         },
     )
     calibration = calibration_of(embedding, rerank=0 if how.consensus else None, prior=how.prior)
-    return _detailed(evaluation, questions.queries, calibration=calibration, mces=how.mces)
+    detailed = _detailed(evaluation, questions.queries, calibration=calibration, mces=how.mces)
+    return with_model_overlap(detailed, model)
 
 
 def _detailed(
@@ -210,10 +213,10 @@ def _read(source: _Source, selection: Selection | None, described: dict[str, Any
 
     if _is_dataset(source.spectra):
         from diptych.data.dataset import read_dataset
+        from diptych.evaluation.selection import read_fold
 
-        split, _, fold = (source.fold or "").partition("=")
         if selection is None and source.fold is not None:
-            return KnownSpectra.from_annotated(read_dataset(source.spectra, split=split, where={"fold": fold}))
+            return KnownSpectra.from_annotated(read_fold(source.spectra, source.fold))
         return KnownSpectra.from_annotated(read_dataset(source.spectra))
     from diptych.spectra import read_spectra
 
@@ -304,9 +307,6 @@ _REMARKS = {
     "spectra_without_structure": "spectra name no structure: not asked",
     "absent_accessions": "accessions of the fold are not in the file: not asked",
     "unreadable_spectra": "records could not be read: not asked",
-    "spectra_without_list": "spectra have no candidate list",
-    "queries_left_out_for_short_lists": "queries were left out for their short lists",
-    "targets_missing_from_their_list": "targets are missing from their list: counted as misses",
     "targets_without_score": "targets could not be scored: counted as misses",
     "unparsed_candidates": "candidates could not be parsed: they stay in their lists, unscored",
     "duplicate_candidates_removed": "duplicates were removed from the lists",
@@ -315,9 +315,25 @@ _REMARKS = {
 
 def _remarks(evaluation: Evaluation) -> list[str]:
     """Return a line for everything that was odd, and how the lists were matched."""
+    from diptych.evaluation.overlap import overlap_lines
+
     said = {**evaluation.provenance, **evaluation.provenance["counts"]}
     keyed = [f"Candidate lists are keyed by {said['lists_keyed_by']}."] if "lists_keyed_by" in said else []
-    return keyed + [f"{said[key]:,} {text}." for key, text in _REMARKS.items() if said.get(key)]
+    counted = [f"{said[key]:,} {text}." for key, text in _REMARKS.items() if said.get(key)]
+    alone = ["All queries are of one molecule: shuffled_spectra is left out."] if evaluation.n_molecules == 1 else []
+    return [*keyed, *_list_remarks(said), *counted, *alone, *overlap_lines(said)]
+
+
+def _list_remarks(said: Mapping[str, Any]) -> list[str]:
+    """Return what became of the queries without a list and of those whose list is short or lacks the answer."""
+    short, missing = said["queries_left_out_for_short_lists"], said["targets_missing_from_their_list"]
+    empty = said["queries_without_candidates"]
+    unlisted = ", those without any list among them" if said.get("spectra_without_list") else ""
+    of_these = f" ({empty:,} of these have no list)" if empty else ""
+    lines = [f"{short:,} queries were left out for their short lists{unlisted}."] if short else []
+    return lines + (
+        [f"{missing:,} targets are missing from their list{of_these}: counted as misses."] if missing else []
+    )
 
 
 def _is_dataset(path: Path) -> bool:

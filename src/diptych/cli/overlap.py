@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
+    from diptych.evaluation import Evaluation
     from diptych.evaluation.known import KnownSpectra
     from diptych.evaluation.overlap import Overlap
 
@@ -43,6 +45,28 @@ def overlap_command(
     if output is not None:
         overlap.save(output)
         typer.echo(f"Written: {output}")
+
+
+def with_model_overlap(evaluation: Evaluation, model: str | None) -> Evaluation:
+    """Return the evaluation of a model, told what it was trained on; as it is where the model's folder does not say."""
+    from diptych.encoders.model_folder import model_folder
+    from diptych.evaluation.overlap import read_first_blocks, with_overlap
+
+    trained_on = model_folder(model) / _TRAINED_ON
+    return with_overlap(evaluation, read_first_blocks(trained_on)) if trained_on.is_file() else evaluation
+
+
+def seen_lines(model: str, targets: Sequence[str]) -> list[str]:
+    """Return how many spectra are of molecules that a model was trained on; nothing where its folder does not say."""
+    from diptych.encoders.model_folder import model_folder
+    from diptych.evaluation.overlap import overlap_lines, read_first_blocks
+
+    path = model_folder(model) / _TRAINED_ON
+    if not path.is_file():
+        return []
+    trained_on = read_first_blocks(path)
+    n_seen = sum(target in trained_on for target in targets)
+    return overlap_lines({"training_overlap": {"seen_queries": n_seen, "queries": len(targets)}})
 
 
 def _known(path: Path) -> tuple[KnownSpectra, int]:

@@ -70,6 +70,7 @@ def build_benchmark(
     structures: Path | None = None,
     candidates: Mapping[str, Path] | None = None,
     settings: BenchmarkSettings | None = None,
+    force: bool = False,
 ) -> Benchmark:
     """Freeze a benchmark of a dataset and return it.
 
@@ -91,11 +92,14 @@ def build_benchmark(
         that ``settings`` names only the others are drawn.
     settings
         What is asked.
+    force
+        As `freeze` takes it.
 
     Raises
     ------
     EvaluationError
-        No spectrum is of an asked fold, there is not one fold for each spectrum, or no list is given or drawn.
+        No spectrum is of an asked fold, there is not one fold for each spectrum, no list is given or drawn, or the
+        folder holds something else.
     DatasetError
         A file is missing or damaged, or lacks the split.
     """
@@ -104,12 +108,7 @@ def build_benchmark(
     by_row = list(rows.column(FOLD_PREFIX + fold_column)) if folds is None else list(folds)
     if len(by_row) != len(rows):
         raise EvaluationError(f"{len(by_row)} folds for {len(rows)} spectra of {dataset}; expected one for each")
-    wanted = [row for row, fold in enumerate(by_row) if fold in chosen.asked]
-    if not wanted:
-        raise EvaluationError(
-            f"{dataset}: no spectrum is of the folds {', '.join(chosen.asked)} of {fold_column}; it has "
-            f"{', '.join(sorted(map(str, set(by_row))))}"
-        )
+    wanted = _asked_rows(by_row, chosen.asked, where=f"{dataset}: no spectrum is of the folds", named=fold_column)
     known = KnownSpectra.from_annotated(read_dataset(dataset).take(wanted))
     files = candidates or {}
     chosen = replace(chosen, lists=tuple(kind for kind in chosen.lists if kind not in files))
@@ -120,7 +119,17 @@ def build_benchmark(
         folds=_fold_rows(rows, by_row),
         questions={kind: queries_from_lists(known, listed, seed=chosen.seed) for kind, listed in lists.items()},
         description={"source": dataset.name, "folds_by": fold_column, **described, "settings": asdict(chosen)},
+        force=force,
     )
+
+
+def _asked_rows(folds: Sequence[str], asked: Sequence[str], *, where: str, named: str) -> list[int]:
+    rows = [row for row, fold in enumerate(folds) if fold in asked]
+    if not rows:
+        raise EvaluationError(
+            f"{where} {', '.join(asked)} of {named}; it has {', '.join(sorted(map(str, set(folds))))}"
+        )
+    return rows
 
 
 def _lists(
@@ -160,7 +169,13 @@ def _drawn(
 
 
 def build_massspecgym(
-    spectra: Path, folder: Path, *, candidates: Mapping[str, Path], asked: Sequence[str] = ("test",), seed: int = 0
+    spectra: Path,
+    folder: Path,
+    *,
+    candidates: Mapping[str, Path],
+    asked: Sequence[str] = ("test",),
+    seed: int = 0,
+    force: bool = False,
 ) -> Benchmark:
     """Freeze MassSpecGym, of any version, from its table of spectra and its files of lists, and return it.
 
@@ -174,13 +189,13 @@ def build_massspecgym(
         Kind of list (``formula``, ``mass``) -> JSON file {target SMILES: [SMILES, ...]}.
     asked
         Folds that are asked; a file without folds is asked whole, as ``test``.
-    seed
-        Of the order of the lists.
+    seed, force
+        Of the order of the lists; as `freeze` takes it.
 
     Raises
     ------
     EvaluationError
-        No spectrum is of an asked fold, or no list belongs to one.
+        No spectrum is of an asked fold, no list belongs to one, or the folder holds something else.
     """
     problems: list[Exception] = []
     every = KnownSpectra.from_metadata(read_spectra(spectra, on_problem=problems.append))
@@ -210,6 +225,7 @@ def build_massspecgym(
             "unreadable_spectra": len(problems),
             "settings": {"asked": list(asked), "seed": seed},
         },
+        force=force,
     )
 
 

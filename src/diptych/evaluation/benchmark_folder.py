@@ -195,13 +195,14 @@ def freeze(
     folds: Sequence[FoldRow],
     questions: Mapping[str, Questions],
     description: Mapping[str, Any],
+    force: bool = False,
 ) -> Benchmark:
     """Write a benchmark and return it as it is read again.
 
     Parameters
     ----------
     folder
-        Is replaced, whole or not at all.
+        New or empty, or this very benchmark, which is left as it is.
     known
         The spectra to ask, all with a structure.
     folds
@@ -210,11 +211,13 @@ def freeze(
         Kind of list -> queries of ``known`` in their order.
     description
         How it was built.
+    force
+        Whether a benchmark that stands there is replaced, whole or not at all.
 
     Raises
     ------
     EvaluationError
-        Two spectra have one identifier.
+        Two spectra have one identifier, or the folder holds something else.
     OutputError
         It cannot be written.
     """
@@ -232,6 +235,8 @@ def freeze(
         "spectra_not_ms2": known.n_not_ms2,
         "lists": {kind: list_counts(asked) for kind, asked in questions.items()},
     }
+    if _holds(folder, said["digest"], force=force):
+        return Benchmark.load(folder)
     with replacing_folder(folder) as temporary:
         _write_queries(known, temporary / _QUERIES)
         for kind, by_key in lists.items():
@@ -240,6 +245,23 @@ def freeze(
         (temporary / _DESCRIPTION).write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
         (temporary / _README).write_text(readme_of(folder.name, said), encoding="utf-8")
     return Benchmark.load(folder)
+
+
+def _holds(folder: Path, digest: str, *, force: bool) -> bool:
+    """Return whether a folder holds a benchmark already, so that it is kept; False where it may be written."""
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return False
+    if not (folder / _DESCRIPTION).is_file():
+        raise EvaluationError(f"{folder}: holds files and no benchmark; expected a new folder")
+    if force:
+        return False
+    found = str(_read_description(folder)["digest"])
+    if found != digest:
+        raise EvaluationError(
+            f"{folder}: holds another benchmark, of the digest {found[:12]}; expected a new folder, or --force to "
+            f"replace it by that of the digest {digest[:12]}"
+        )
+    return True
 
 
 def _check_distinct(folder: Path, identifiers: Sequence[str]) -> None:

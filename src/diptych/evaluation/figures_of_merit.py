@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from diptych.errors import EvaluationError
 from diptych.evaluation.bootstrap import molecule_intervals
 from diptych.evaluation.evaluation import MetricValue
-from diptych.evaluation.metrics import counted_ranks, gains, random_hits, sum_by_molecule
+from diptych.evaluation.metrics import counted_ranks, gains, sum_by_molecule
 
 if TYPE_CHECKING:
     from diptych.evaluation.results import QueryResults
@@ -40,7 +40,7 @@ def values_per_query(results: QueryResults, *, ks: Sequence[int] = (1, 5, 20)) -
     values = gains(results.ranks, ks)
     values |= {f"precision@{k}": values[f"hit_rate@{k}"] / k for k in ks}
     values["rank"] = counted_ranks(results.ranks, results.n_candidates)
-    values |= {f"chance@{k}": random_hits(k, results.n_candidates) for k in ks}
+    values |= {f"chance@{k}": results.random_hits(k) for k in ks}
     if "tanimoto" in results.numbers:
         values["tanimoto"] = np.nan_to_num(results.numbers["tanimoto"], nan=0.0)
     if "mces" in results.numbers:

@@ -92,10 +92,16 @@ def accession_of(spectrum: Spectrum) -> str:
     return spectrum.metadata.get("accession") or spectrum.metadata.get("spectrum_id") or spectrum.identifier
 
 
+def stated_structure(spectrum: Spectrum) -> Structure | None:
+    """Return the structure that a spectrum's metadata gives: a readable SMILES, else InChI; None where it has none."""
+    smiles, inchi = (spectrum.metadata.get(key, "").strip() for key in ("smiles", "inchi"))
+    return _read(Structure.from_smiles, smiles) or _read(Structure.from_inchi, inchi)
+
+
 def _from_metadata(spectrum: Spectrum) -> KnownSpectrum | None:
     metadata = spectrum.metadata
     written = metadata.get("smiles", "").strip()
-    structure = _read(Structure.from_smiles, written) or _read(Structure.from_inchi, metadata.get("inchi", "").strip())
+    structure = stated_structure(spectrum)
     inchikey = metadata.get("inchikey", "").strip()
     if structure is not None:
         target = structure.inchikey_first_block

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.stats import chisquare
 
+from diptych.evaluation.results_metadata import ACYCLIC
+
 if TYPE_CHECKING:
     from diptych.evaluation.results import QueryResults
     from diptych.evaluation.results_metadata import TrainingMolecules
@@ -25,6 +27,8 @@ _POSITION_BINS = 10
 _HASHED_PEAKS = 20
 _TELLING_PEAKS = 3
 _HASHED_DA = 0.01
+_NO_REPORT = "a table of ranks does not say what became of the lists; give the report, report.json"
+_GIVE_TRAINING = "give --train, or --spectra with --accessions or with a dataset's --train-fold COLUMN=NAME"
 
 
 class Verdict(StrEnum):
@@ -58,8 +62,10 @@ class Finding:
     numbers: Mapping[str, Any] = field(default_factory=dict)
 
 
-def shared_molecules(results: QueryResults, training: TrainingMolecules) -> Finding:
+def shared_molecules(results: QueryResults, training: TrainingMolecules | None) -> Finding:
     """Return how many right answers were trained on; a single one fails."""
+    if training is None or not training.first_blocks:
+        return _unknown("shared molecules", f"the molecules of training are not known: {_GIVE_TRAINING}, or --model")
     seen = set(results.targets) & set(training.first_blocks)
     n_queries = sum(target in seen for target in results.targets)
     return Finding(
@@ -75,17 +81,21 @@ def shared_molecules(results: QueryResults, training: TrainingMolecules) -> Find
 def shared_scaffolds(results: QueryResults) -> Finding:
     """Return how many answers have a scaffold that training has; more than 5 % warns: not every split forbids it."""
     values = Counter(results.text("scaffold_seen"))
-    known = values["seen"] + values["unseen"]
+    known, acyclic = values["seen"] + values["unseen"], values[ACYCLIC]
     if not known:
-        return _unknown("shared scaffolds", "the training structures, or the answers' SMILES, are not known")
+        none = f"of {len(results)} answers {acyclic} are without rings, and so without a scaffold, the others not known"
+        return _unknown(
+            "shared scaffolds", none if acyclic else "the training structures, or the answers' SMILES, are not known"
+        )
+    unknown = len(results) - known - acyclic
     share = values["seen"] / known
     return Finding(
         check="shared scaffolds",
         verdict=Verdict.WARN if share > 0.05 else Verdict.PASS,
         says=f"{values['seen']} of {known} queries ({100 * share:.1f} %) are of molecules whose Bemis-Murcko "
         "scaffold is "
-        f"in training; {len(results) - known} have no scaffold.",
-        numbers={"queries": values["seen"], "of_queries": known, "without_scaffold": len(results) - known},
+        f"in training; {acyclic} are without rings, and so without a scaffold, and of {unknown} it is not known.",
+        numbers={"queries": values["seen"], "of_queries": known, "without_scaffold": acyclic, "unknown": unknown},
     )
 
 
@@ -118,10 +128,16 @@ def near_twins(results: QueryResults) -> Finding:
 
 def shared_spectra(tested: Sequence[Spectrum], training: Sequence[Spectrum]) -> Finding:
     """Return how many tested spectra stand in training too: the same, peak by peak, or nearly (`near_hash`)."""
-    if not tested or not training:
-        return _unknown("shared spectra", "the spectra of the test or of training were not given")
     telling = [spectrum for spectrum in tested if spectrum.n_peaks >= _TELLING_PEAKS]
     reference = [spectrum for spectrum in training if spectrum.n_peaks >= _TELLING_PEAKS]
+    if not telling:
+        none = f"none of {len(tested)} tested spectra has {_TELLING_PEAKS} peaks"
+        return _unknown("shared spectra", none if tested else "no spectrum of the queries is given: --spectra")
+    if not reference:
+        none = f"none of {len(training)} training spectra has {_TELLING_PEAKS} peaks"
+        return _unknown(
+            "shared spectra", none if training else f"the spectra of training are not given: {_GIVE_TRAINING}"
+        )
     same, near = {peak_hash(spectrum) for spectrum in reference}, {near_hash(spectrum) for spectrum in reference}
     n_same = sum(peak_hash(spectrum) in same for spectrum in telling)
     n_near = sum(near_hash(spectrum) in near for spectrum in telling)
@@ -163,7 +179,7 @@ def near_hash(spectrum: Spectrum) -> str:
     return hashlib.blake2b(np.append(values, precursor).tobytes(), digest_size=12).hexdigest()
 
 
-def target_positions(scores: CandidateScores) -> Finding:
+def target_positions(scores: CandidateScores | None) -> Finding:
     """Return whether the answer stands anywhere in its list alike, by a chi-square test over tenths of the list.
 
     Notes
@@ -171,6 +187,8 @@ def target_positions(scores: CandidateScores) -> Finding:
     The answer at position p of n is at (p + u) / n, u uniform and drawn by a fixed seed, which is uniform in [0, 1) for
     whatever n where positions are uniform. Lists of one candidate say nothing.
     """
+    if scores is None:
+        return _unknown("target position", "the scores of all candidates do not stand beside the results")
     lengths = np.diff(scores.offsets)
     asked = (lengths > 1) & (scores.target_positions >= 0)
     if asked.sum() < 5 * _POSITION_BINS:
@@ -220,13 +238,15 @@ def unscored(results: QueryResults, scores: CandidateScores | None, counts: Mapp
     n_all = int(results.n_candidates.sum())
     missed = int(np.count_nonzero(np.isinf(results.ranks)))
     unparsed, duplicates = counts.get("unparsed_candidates", 0), counts.get("duplicate_candidates_removed", 0)
+    removed = Finding(
+        check="duplicate candidates",
+        verdict=Verdict.WARN if duplicates else Verdict.PASS,
+        says=f"{duplicates} further spellings of listed molecules were removed from the lists before scoring.",
+        numbers={"removed": duplicates},
+    )
+    known = scores is not None or "unparsed_candidates" in counts
     return [
-        Finding(
-            check="duplicate candidates",
-            verdict=Verdict.WARN if duplicates else Verdict.PASS,
-            says=f"{duplicates} further spellings of listed molecules were removed from the lists before scoring.",
-            numbers={"removed": duplicates},
-        ),
+        removed if "duplicate_candidates_removed" in counts else _unknown("duplicate candidates", _NO_REPORT),
         Finding(
             check="candidates lost",
             verdict=Verdict.FAIL if n_unscored + unparsed > 0.01 * max(n_all, 1) else _warned(n_unscored + unparsed),
@@ -234,7 +254,9 @@ def unscored(results: QueryResults, scores: CandidateScores | None, counts: Mapp
             "stay in "
             "their lists, below every number.",
             numbers={"unparsed": unparsed, "unscored": n_unscored, "of": n_all},
-        ),
+        )
+        if known
+        else _unknown("candidates lost", _NO_REPORT),
         Finding(
             check="queries without a rank",
             verdict=Verdict.WARN if missed > 0.01 * max(len(results), 1) else Verdict.PASS,

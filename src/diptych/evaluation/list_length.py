@@ -13,7 +13,7 @@ from scipy.special import expit
 from scipy.stats import norm
 
 from diptych.evaluation.figures_of_merit import summarised
-from diptych.evaluation.metrics import hits, random_hits
+from diptych.evaluation.metrics import hits
 
 if TYPE_CHECKING:
     from diptych.evaluation.results import QueryResults
@@ -36,7 +36,7 @@ class LengthBin:
     hit_rate, low, high
         With its 95 % interval over molecules; NaN ends of one molecule.
     chance
-        Hit rate that random scores have in these very lists.
+        Hit rate that random scores have in these very lists; 0 where a list lacks the answer.
     beyond_chance
         (hit rate - chance) / (1 - chance): 0 for chance, 1 for perfection; NaN where chance is 1.
     """
@@ -77,7 +77,7 @@ def _bin(results: QueryResults, *, k: int, n_bootstrap: int, seed: int) -> Lengt
     hit = summarised({"hit": hits(k, results.ranks)}, molecules=results.targets, n_bootstrap=n_bootstrap, seed=seed)[
         "hit"
     ]
-    chance = float(random_hits(k, results.n_candidates).mean())
+    chance = float(results.random_hits(k).mean())
     return LengthBin(
         shortest=int(results.n_candidates.min()),
         longest=int(results.n_candidates.max()),

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import csv
+import math
 import re
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from diptych.errors import EvaluationError
+from diptych.evaluation.figures_of_merit import summarised
+from diptych.evaluation.metrics import hits
 from diptych.files import replacing
 
 if TYPE_CHECKING:
+    from diptych.evaluation.evaluation import Evaluation
     from diptych.evaluation.known import KnownSpectra
 
 SEEN, NEW = "seen", "new"
@@ -81,6 +88,40 @@ class Overlap:
             writer = csv.writer(file, delimiter="\t", lineterminator="\n")
             writer.writerow(["accession", "inchikey_first_block", "fold"])
             writer.writerows([*row, SEEN if row[1] in self.seen else NEW] for row in self.spectra)
+
+
+def with_overlap(evaluation: Evaluation, trained_on: AbstractSet[str]) -> Evaluation:
+    """Return an evaluation whose provenance says how many queries are of molecules that its model was trained on.
+
+    ``training_overlap`` holds ``seen_queries`` and ``queries`` and, of the queries that are not seen, where there are
+    both kinds, ``hit_rate@1`` with the ends of its interval over molecules.
+    """
+    seen = np.array([target in trained_on for target in evaluation.targets], dtype=bool)
+    said: dict[str, Any] = {"seen_queries": int(seen.sum()), "queries": seen.size}
+    if 0 < seen.sum() < seen.size:
+        hit = summarised(
+            {"hit": hits(1, evaluation.answers.ranks[~seen])},
+            molecules=[evaluation.targets[row] for row in np.flatnonzero(~seen)],
+            n_bootstrap=evaluation.n_bootstrap,
+            seed=evaluation.seed,
+        )["hit"]
+        ends = {name: None if math.isnan(end) else end for name, end in (("low", hit.low), ("high", hit.high))}
+        said["unseen"] = {"hit_rate@1": hit.spectrum, **ends}
+    return replace(evaluation, provenance={**evaluation.provenance, "training_overlap": said})
+
+
+def overlap_lines(provenance: Mapping[str, Any]) -> list[str]:
+    """Return what is said of `with_overlap`, one line; nothing where that is not known."""
+    if "training_overlap" not in provenance:
+        return []
+    said = provenance["training_overlap"]
+    n_seen, n_queries = said["seen_queries"], said["queries"]
+    line = f"{n_seen:,} of {n_queries:,} queries are of molecules that this model was trained on"
+    if "unseen" not in said:
+        return [f"{line}."]
+    rate, low, high = (said["unseen"][name] for name in ("hit_rate@1", "low", "high"))
+    interval = "" if low is None else f" ({100 * low:.1f} to {100 * high:.1f})"
+    return [f"{line}; hit rate@1 of the other {n_queries - n_seen:,}: {100 * rate:.1f} %{interval}."]
 
 
 def read_first_blocks(path: Path) -> frozenset[str]:

@@ -8,7 +8,8 @@ It is the table that stands beside a report (``report.json`` -> ``report.ranks.t
 - optional numbers: ``margin`` (best score less second best), ``probability`` (of the first candidate), ``tanimoto`` (of
   the first candidate to the target), ``mces`` (their maximum common edge subgraph distance, or a bound below it, as the
   report's provenance says); empty where unknown;
-- optional texts: ``best_smiles``, ``target_smiles``;
+- optional texts: ``best_smiles``, ``target_smiles``, ``target_listed`` (``yes``, or ``no`` where the list lacks the
+  answer);
 - ``rank_NAME``: the rank under the control NAME;
 - any other column is metadata by which queries can be divided (``adduct``, ``n_peaks``, ...), as text.
 """
@@ -26,6 +27,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from diptych.errors import EvaluationError
+from diptych.evaluation.metrics import random_hits
 from diptych.evaluation.results_rows import Row
 from diptych.files import replacing
 
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
 
 NEEDED = ("query", "target", "rank", "n_candidates", "score_target", "best_score", "best")
 NUMBERS = ("margin", "probability", "tanimoto", "mces")
-TEXTS = ("best_smiles", "target_smiles")
+TEXTS = ("best_smiles", "target_smiles", "target_listed")
 _CONTROL = "rank_"
 _MISS = "miss"
 _SUFFIX = ".ranks.tsv"
@@ -134,6 +136,7 @@ class QueryResults:
             texts={
                 "best_smiles": tuple(row.best_smiles for row in rows),
                 "target_smiles": tuple(row.target_smiles for row in rows),
+                "target_listed": tuple(row.target_listed for row in rows),
             },
         )
 
@@ -149,6 +152,14 @@ class QueryResults:
     def text(self, name: str) -> tuple[str, ...]:
         """Return an optional text or metadata of each query, empty where it is unknown."""
         return self.texts.get(name) or self.metadata.get(name) or ("",) * len(self)
+
+    def random_hits(self, k: int) -> NDArray[np.float64]:
+        """Return the chance of a hit at k of random scores, float64 of shape (n_queries,).
+
+        It is 0 where the list is known to lack the answer, and `random_hits` elsewhere.
+        """
+        lacking = np.array([text == "no" for text in self.text("target_listed")], dtype=bool)
+        return np.where(lacking, 0.0, random_hits(k, self.n_candidates))
 
     def with_metadata(self, columns: Mapping[str, Iterable[object]]) -> Self:
         """Return these results with further metadata; None and NaN are unknown.
@@ -306,7 +317,9 @@ def _score_text(score: float) -> str:
 def _read_columns(path: Path) -> dict[str, tuple[str, ...]]:
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            header, *rows = list(csv.reader(file, delimiter="\t"))
+            header, *rows = list(csv.reader(file, delimiter="\t")) or [[]]
+        if not header:
+            raise ValueError("the file is empty; expected a header and a row for each query")
         if len(set(header)) != len(header):
             raise ValueError("a column stands twice in its header")
         columns = zip(*rows, strict=True) if rows else ((),) * len(header)

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 Mces = Literal["bound", "exact", "none"]
 """Which MCES distance of the first candidate to the answer is computed."""
 _REMEMBERED_PAIRS = 200_000
+ACYCLIC = "acyclic"
+"""What stands for the scaffold of an answer without rings, which has none."""
 
 
 def spectrum_columns(spectra: Sequence[Spectrum]) -> dict[str, list[Any]]:
@@ -135,9 +137,9 @@ class TrainingMolecules:
     first_blocks
         Of each, distinct.
     smiles
-        Of each, in the same order; empty where no more than first blocks are known.
+        Of each whose structure is known; empty where no more than first blocks are known.
     formulas
-        Of each, in the same order; empty likewise.
+        Likewise.
     """
 
     first_blocks: tuple[str, ...]
@@ -157,8 +159,8 @@ class TrainingMolecules:
     def columns(self, results: QueryResults) -> dict[str, list[Any]]:
         """Return what training had of each right answer; None where it is not known.
 
-        ``molecule_seen``, ``formula_seen`` and ``scaffold_seen`` are "seen" or "unseen" (an answer without rings has no
-        scaffold); ``nearest_training`` is the greatest Tanimoto similarity to a training molecule.
+        ``molecule_seen``, ``formula_seen`` and ``scaffold_seen`` are "seen" or "unseen"; an answer without rings has no
+        scaffold, and is "acyclic". ``nearest_training`` is the greatest Tanimoto similarity to a training molecule.
         """
         blocks, formulas = set(self.first_blocks), set(self.formulas)
         molecules = [_seen(target in blocks) for target in results.targets]
@@ -169,15 +171,19 @@ class TrainingMolecules:
         nearest = dict(
             zip(distinct, greatest_similarity(packed_fingerprints(distinct), self.fingerprints), strict=True)
         )
-        scaffolds = {text: scaffold_of(text) for text in distinct}
+        scaffolds = {text: self._scaffold_seen(text) for text in distinct}
         return {
             "molecule_seen": molecules,
             "formula_seen": [_seen(text in formulas) if text else None for text in results.text("formula")],
-            "scaffold_seen": [
-                _seen(scaffolds[text] in self.scaffolds) if text and scaffolds[text] else None for text in targets
-            ],
+            "scaffold_seen": [scaffolds.get(text) for text in targets],
             "nearest_training": [float(nearest[text]) if text else None for text in targets],
         }
+
+    def _scaffold_seen(self, smiles: str) -> str | None:
+        scaffold = scaffold_of(smiles)
+        if scaffold:
+            return _seen(scaffold in self.scaffolds)
+        return None if _read(smiles) is None else ACYCLIC
 
 
 def scaffold_of(smiles: str) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diptych.errors import EvaluationError
+from diptych.evaluation.known import stated_structure
 from diptych.ranking.ranking import rank_against_ties
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ class Row:
     best: str = ""
     best_smiles: str = ""
     target_smiles: str = ""
+    target_listed: str = ""
     margin: float = math.nan
     probability: float = math.nan
 
@@ -48,7 +50,8 @@ class Row:
         row = cls(
             rank=math.inf if position is None else rank_against_ties(scores, position),
             target_score=math.nan if position is None else float(scores[position]),
-            target_smiles="" if position is None else structures[position].smiles,
+            target_smiles=_stated_smiles(query) if position is None else structures[position].smiles,
+            target_listed="no" if position is None else "yes",
         )
         known = np.flatnonzero(~np.isnan(scores))
         if not known.size:
@@ -64,6 +67,12 @@ class Row:
             margin=_margin(scores[known]),
             probability=math.nan if temperature is None else highest_probability(scores, temperature),
         )
+
+
+def _stated_smiles(query: Query) -> str:
+    """Return the SMILES of an answer that its list lacks, where the spectrum gives it; else nothing."""
+    structure = stated_structure(query.spectrum)
+    return "" if structure is None or structure.inchikey_first_block != query.target else structure.smiles
 
 
 def _margin(scores: NDArray[np.floating]) -> float:

@@ -7,12 +7,39 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from diptych.data.columns import FOLD_PREFIX
+from diptych.data.dataset import Dataset, read_dataset, read_without_peaks
 from diptych.data.tables import read_columns
 from diptych.errors import DatasetError, EvaluationError
 from diptych.evaluation.known import KnownSpectra, accession_of
 
 if TYPE_CHECKING:
     from diptych.spectra.spectrum import Spectrum
+
+
+def read_fold(path: Path, fold: str) -> Dataset:
+    """Return the spectra of a dataset that are of a fold.
+
+    Parameters
+    ----------
+    path
+        A dataset file.
+    fold
+        As COLUMN=NAME, of one of the dataset's splits (``scaffold=test``).
+
+    Raises
+    ------
+    EvaluationError
+        No spectrum is of that fold.
+    DatasetError
+        The file cannot be read, or lacks the split.
+    """
+    split, _, name = fold.partition("=")
+    found = read_dataset(path, split=split, where={"fold": name})
+    if not len(found):
+        folds = sorted({str(value) for value in read_without_peaks(path).column(FOLD_PREFIX + split) if value})
+        raise EvaluationError(f"{path}: no spectrum of fold {fold!r}; {split} has {', '.join(folds) or 'none'}")
+    return found
 
 
 @dataclass(frozen=True, kw_only=True)

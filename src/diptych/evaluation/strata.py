@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from diptych.evaluation.figures_of_merit import summarised
-from diptych.evaluation.metrics import hits, random_hits
+from diptych.evaluation.metrics import hits
 
 if TYPE_CHECKING:
     from diptych.evaluation.results import QueryResults
@@ -140,7 +140,7 @@ def _stratum(results: QueryResults, column: str, label: str, *, k: int, n_bootst
         hit_rate=hit.spectrum,
         low=hit.low,
         high=hit.high,
-        chance=float(random_hits(k, results.n_candidates).mean()),
+        chance=float(results.random_hits(k).mean()),
     )
 
 
