@@ -271,7 +271,7 @@ def test_a_name_that_is_not_in_the_cache_is_refused_without_a_download():
     [
         ({"tune": "all"}, "tune is 'all'; expected 'frozen', 'last-layers' or 'lora'"),
         ({"tune": "last-layers", "n_last_layers": 3}, "n_last_layers is 3; expected at most the 2"),
-        ({"tune": "lora", "lora_rank": 0}, "lora_rank 0; expected at least 1"),
+        ({"tune": "lora", "lora_rank": 0}, "lora_rank must be at least 1, got 0"),
         ({"projection": "deep"}, "projection is 'deep'; expected 'mlp', 'linear' or 'none'"),
         ({"projection": "none"}, "without projection the vectors have 16 numbers; expected 24"),
         ({"projection": "none", "space": "whitened"}, "24 numbers are wanted of 16; expected at most so many"),
