@@ -113,11 +113,13 @@ def _evaluation(
     source: _Source, model: str | None, *, n_bootstrap: int, min_list_length: int, consensus: int, prior: float
 ) -> Evaluation:
     from diptych.annotation import calibration_of
+    from diptych.cli.untrained import warn_of_ranking
     from diptych.embedding import JointEmbedding
     from diptych.evaluation import evaluate
     from diptych.retrieval.reranking import model_ranker
 
     embedding = JointEmbedding.load(model)
+    warn_of_ranking(embedding)
     known, described = _known(source)
     questions = _questions(source, known)
     ranker = model_ranker(embedding, prior=prior)

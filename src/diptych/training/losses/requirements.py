@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from diptych.errors import ConfigError
 
 if TYPE_CHECKING:
-    from diptych.training.config import RunConfig
+    from diptych.training.config import LossConfig, RunConfig
 
 _OF_CANDIDATES = ("listwise", "candidate-regularisation", "fragments")
+_OF_STRUCTURES = (*_OF_CANDIDATES, "moco", "late-interaction", "adversarial")
 _OF_REPLICATES = ("supcon", "supcon-tanimoto")
 
 
@@ -35,3 +36,9 @@ def check_requirements(config: RunConfig) -> None:
             )
     if "self-supervised" in terms and not (config.data.unlabelled and config.sampling.unlabelled):
         raise ConfigError("loss term 'self-supervised' needs spectra; give data.unlabelled and sampling.unlabelled")
+
+
+def ranks_structures(loss: LossConfig) -> bool:
+    """Return whether anything that is minimised compares spectra with structures, so that these can be ranked."""
+    terms = [table for table in loss.terms if table.get("weight", 1.0) > 0 and table.get("kind") != "consistency"]
+    return loss.weight > 0 or any(table["name"] in _OF_STRUCTURES for table in terms)
