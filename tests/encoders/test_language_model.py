@@ -244,6 +244,16 @@ def test_damaged_parts_are_refused(folder: Path, tmp_path: Path):
         tower(copy)
 
 
+def test_code_that_comes_with_a_model_is_not_run(folder: Path, tmp_path: Path):
+    copy = without(folder, tmp_path / "copy")
+    foreign = {"model_type": "foreign", "auto_map": {"AutoConfig": "code.Config", "AutoModel": "code.Model"}}
+    (copy / "config.json").write_text(json.dumps(foreign))
+    (copy / "code.py").write_text(f"open({str(tmp_path / 'was_run')!r}, 'w')")
+    with pytest.raises(ConfigError, match=r"not a language model that transformers [\d.]+ can build by itself: "):
+        tower(copy)
+    assert not (tmp_path / "was_run").exists()
+
+
 def test_weights_and_tokens_must_belong_to_the_configuration(folder: Path, tmp_path: Path):
     copy = without(folder, tmp_path / "few")
     weights = load_file(copy / "model.safetensors")
