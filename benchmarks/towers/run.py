@@ -70,7 +70,7 @@ def trained(config: RunConfig, folder: Path) -> dict[str, Any]:
 
 
 def ranks_structures(config: dict[str, Any]) -> bool:
-    """Return whether a loss of the configuration compares spectra with structures."""
+    """Return whether a loss of the configuration compares spectra with structures, for models that do not say."""
     loss = config["loss"]
     terms = {term["name"] for term in loss.get("terms", ())}
     return loss.get("weight", 1.0) > 0 or bool(terms & _TRAINS_STRUCTURES)
@@ -84,7 +84,7 @@ def measured(arguments: argparse.Namespace, model_folder: Path) -> dict[str, Any
     )
     config = model.metadata.get("training", {}).get("config", {"loss": {}})
     measures = Measures(model, material, cache=arguments.cache, n_bootstrap=arguments.bootstrap)
-    figures = measures.all(ranks_structures=ranks_structures(config))
+    figures = measures.all(ranks_structures=model.metadata.get("ranks_structures", ranks_structures(config)))
     return {"digest": model.digest, "towers": model.config, **figures}
 
 

@@ -25,7 +25,7 @@ from diptych.encoders.encoding import (
     without_atom_vectors,
 )
 from diptych.encoders.fragment_interaction import build_interaction
-from diptych.encoders.ion_table import IonTable
+from diptych.encoders.ion_table import build_ion_table
 from diptych.encoders.model_folder import CONFIG_FILE, FORMAT_VERSION, model_folder, read_description
 from diptych.encoders.projection import projection_heads
 from diptych.encoders.tokens import TokenVectors
@@ -77,14 +77,13 @@ class JointEmbedding(nn.Module):
         metadata: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
-        ions = config.get("ions")
-        self.ion_table = None if ions is None else IonTable(**ions)
+        self.ion_table = build_ion_table(config.get("ions"))
         self.tower_dim = int(config["embedding_dim"])
         if self.ion_table is not None and self.ion_table.dim >= self.tower_dim:
             raise ConfigError(f"ions.dim is {self.ion_table.dim}; expected less than embedding_dim, {self.tower_dim}")
         parts = {"embedding_dim": self.tower_dim, "ion_table": self.ion_table}
-        self.spectrum_encoder: Any = build_encoder(SPECTRUM_ENCODERS, config["spectrum"], **parts)
-        self.structure_encoder: Any = build_encoder(STRUCTURE_ENCODERS, config["structure"], **parts)
+        self.spectrum_encoder: Any = _tower("spectrum", config, parts)
+        self.structure_encoder: Any = _tower("structure", config, parts)
         self.interaction = build_interaction(config.get("interaction"))
         self.projection = projection_heads(config.get("projection"), input_dim=self.tower_dim)
         self.retrieval = str(config.get("retrieval", "before"))
@@ -338,7 +337,12 @@ class JointEmbedding(nn.Module):
             self.train(training)
 
 
-_DEFAULT_TOWERS = {"spectrum": next(iter(SPECTRUM_ENCODERS)), "structure": next(iter(STRUCTURE_ENCODERS))}
+def _tower(side: str, config: Mapping[str, Any], parts: Mapping[str, Any]) -> nn.Module:
+    return build_encoder(_ENCODERS[side], config[side], section=f"model.{side}", **parts)
+
+
+_ENCODERS = {"spectrum": SPECTRUM_ENCODERS, "structure": STRUCTURE_ENCODERS}
+_DEFAULT_TOWERS = {side: next(iter(encoders)) for side, encoders in _ENCODERS.items()}
 
 
 def _without_peaks(spectrum: Spectrum) -> Spectrum:

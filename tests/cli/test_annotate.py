@@ -138,6 +138,20 @@ def test_without_the_prior_the_scores_change_and_there_is_no_probability(
     assert command(tmp_path / "a.mgf", "--library", library, "--prior", "2").code == 2
 
 
+def test_a_model_that_ranks_no_structures_is_said_to(
+    command: Command, library: Path, model: FirstTwoPeaks, tmp_path: Path
+):
+    (tmp_path / "a.mgf").write_text(mgf({}))
+    asked = (tmp_path / "a.mgf", "--library", library)
+    assert "probabilities hold if the answer is in the library" in command(*asked).out
+    model.metadata["ranks_structures"] = False
+    code, out, err = command(*asked)
+    assert code == 0
+    assert "probabilities hold" not in out
+    assert err.startswith("diptych: model first-two-peaks was trained to compare spectra with spectra alone: its ranks")
+    assert err.count("\n") == 1
+
+
 def test_ppm_top_and_format_are_obeyed(command: Command, library: Path, tmp_path: Path):
     (tmp_path / "a.mgf").write_text(mgf({"PEPMASS": CAFFEINE_MZ * (1 + 15e-6)}))
     arguments = [tmp_path / "a.mgf", "--library", library, "--top", "1", "--format", "tsv"]

@@ -381,6 +381,17 @@ def test_library_search_takes_the_training_fold_for_references(benchmark: Path, 
     assert run(monkeypatch, "run", "b", "--protocol", "library-search", "--ranker", "precursor_mz", "-o", "r") == 0
 
 
+@pytest.mark.parametrize(("protocol", "is_said"), [("formula", True), ("global", True), ("library-search", False)])
+def test_a_model_that_ranks_no_structures_is_said_to(benchmark: Path, monkeypatch, capsys, protocol, is_said):
+    monkeypatch.setattr("diptych.retrieval.StructureLibrary", SimpleNamespace(load=lambda *_, **__: Library()))
+    monkeypatch.setattr(CarbonCounter, "metadata", {"ranks_structures": False})
+    library = ("--library", "l") if protocol == "global" else ()
+    options = ("--protocol", protocol, "--model", "any", *library, "--dataset", "d.parquet", "-o", "r")
+    assert run(monkeypatch, "run", "b", *options) == 0
+    said = capsys.readouterr().err
+    assert said.count("diptych: model carbon-counter was trained to compare spectra with spectra alone") == int(is_said)
+
+
 def test_the_256_way_lists_need_so_many_molecules(benchmark: Path, monkeypatch, capfd):
     options = ("--protocol", "256-way", "--ranker", "random", "--dataset", "d.parquet", "-o", "r")
     assert run(monkeypatch, "run", "b", *options) == 1

@@ -101,6 +101,17 @@ def test_a_model_is_judged_beside_its_controls(folder: Path, monkeypatch, capsys
         assert text in shown
 
 
+def test_a_model_that_ranks_no_structures_is_said_to(folder: Path, monkeypatch, capsys):
+    options = ["--model", "any", "--spectra", "s.mgf", "--candidates", "lists.json", "--bootstrap", "0"]
+    assert run(monkeypatch, *options) == 0
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(CarbonCounter, "metadata", {"ranks_structures": False})
+    assert run(monkeypatch, *options) == 0
+    said = capsys.readouterr().err
+    assert said.startswith("diptych: model carbon-counter was trained to compare spectra with spectra alone: its ranks")
+    assert said.count("\n") == 1
+
+
 @pytest.mark.parametrize("more", [(), ("--consensus", "2")])
 def test_without_the_prior_the_model_is_asked_less_what_it_says_blind(folder: Path, monkeypatch, more: tuple[str, ...]):
     options = ["--model", "any", "--spectra", "s.mgf", "--candidates", "lists.json", "--bootstrap", "0", *more]

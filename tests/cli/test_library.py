@@ -3,6 +3,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -25,6 +26,7 @@ class StandIn:
     name = "stand-in"
     digest = "feed" * 16
     embedding_dim = 2
+    metadata: ClassVar[dict] = {}
     structure_encoder = Tower()
 
     @classmethod
@@ -33,6 +35,10 @@ class StandIn:
 
     def encode_structure_features(self, features: np.ndarray) -> np.ndarray:
         return features / np.linalg.norm(features, axis=1, keepdims=True)
+
+
+class ForSpectraAlone(StandIn):
+    metadata: ClassVar[dict] = {"ranks_structures": False}
 
 
 class Stopped(StandIn):
@@ -84,6 +90,14 @@ def test_building_says_what_became_of_the_rows(diptych: Command, source: Path, t
     assert "failures.tsv" in lines["rows that failed"]
     assert "stand-in" in lines["model"]
     assert json.loads((tmp_path / "new" / "library.json").read_text())["n_structures"] == 2
+
+
+def test_a_model_that_ranks_no_structures_is_said_to(diptych: Command, source: Path, tmp_path: Path):
+    command = ("library", "build", source, "--smiles-column", "drawn", "--workers", 1, "-o")
+    code, _, err = diptych(*command, tmp_path / "first", model=ForSpectraAlone)
+    assert code == 0
+    assert "diptych: model stand-in was trained to compare spectra with spectra alone: its ranks" in err
+    assert "spectra alone" not in diptych(*command, tmp_path / "second")[2]
 
 
 def test_info_says_what_a_library_holds(diptych: Command, library: Path):

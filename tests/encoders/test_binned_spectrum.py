@@ -1,8 +1,14 @@
+import math
+
+import numpy as np
 import torch
 
 from diptych.encoders.binned_spectrum import BinnedSpectrumEncoder
 from diptych.encoders.ion_table import IonTable
+from diptych.encoders.mass_bins import COARSE_WIDTH
+from diptych.encoders.peak_batch import PeakBatch
 from diptych.spectra import Adduct, Spectrum
+from diptych.spectra.binning import hash_bins
 
 SPECTRA = [
     Spectrum.from_peaks(
@@ -57,3 +63,38 @@ def test_the_settings_and_the_names_of_the_weights_are_those_of_saved_models():
     assert {name.split(".")[0] for name in tower.state_dict()} == {
         *("bins", "adducts", "instruments", "conditions", "peaks", "mlp")
     }
+
+
+def gelu(x: np.ndarray) -> np.ndarray:
+    return x * np.array([(1 + math.erf(value / 2**0.5)) / 2 for value in x])
+
+
+def linear(x: np.ndarray, w: dict[str, np.ndarray], layer: str) -> np.ndarray:
+    return w[f"{layer}.weight"] @ x + w[f"{layer}.bias"]
+
+
+def layer_norm(x: np.ndarray, w: dict[str, np.ndarray], layer: str) -> np.ndarray:
+    return (x - x.mean()) / np.sqrt(x.var() + 1e-5) * w[f"{layer}.weight"] + w[f"{layer}.bias"]
+
+
+def test_the_tower_equals_its_equation():
+    torch.manual_seed(1)
+    tower = BinnedSpectrumEncoder(embedding_dim=3, fine_bins_per_da=2, fine_width=32, bin_dim=2, hidden_dim=4).eval()
+    w = {name: tensor.detach().double().numpy() for name, tensor in tower.named_parameters()}
+    # The second peak lies above the precursor: it has no loss. Adduct, energy, polarity and instrument are unknown.
+    batch = PeakBatch.from_spectra([Spectrum.from_peaks([100.2, 210.0], [25.0, 100.0], precursor_mz=150.3)])
+    column = hash_bins(torch.arange(1 << 10), width=32)
+    loss_column = hash_bins(torch.arange(1 << 10) + (1 << 24), width=32)
+    t, coarse_peaks, coarse_losses = w["bins"], 32, 32 + COARSE_WIDTH
+    s = 0.5 * (0.6 * t[column[200]] + 0.4 * t[column[201]] + t[coarse_peaks + 400])  # 100.2: 200.4 fine bins
+    s = s + 0.5 * (0.8 * t[loss_column[100]] + 0.2 * t[loss_column[101]] + t[coarse_losses + 200])  # 50.1 Da lost
+    s = s + 1.0 * (t[column[420]] + t[coarse_peaks + 840])
+    numbers = [0.0, 150.3 / 500, 0.0, 0.0]
+    for length in (1.0, 0.5, 0.25, 0.125, 0.0625, 6.4, 25.6, 102.4, 409.6, 1638.4):
+        numbers += [math.sin(2 * math.pi * 150.3 / length), math.cos(2 * math.pi * 150.3 / length)]
+    names = [w["adducts.weight"][batch.adduct[0]], w["instruments.weight"][batch.instrument[0]]]
+    told = linear(gelu(linear(np.concatenate([numbers, *names]), w, "conditions.0")), w, "conditions.2")
+    h = gelu(layer_norm(w["peaks.weight"] @ s + told, w, "mlp.input_norm"))
+    h = h + gelu(layer_norm(linear(h, w, "mlp.hidden"), w, "mlp.hidden_norm"))
+    z = linear(h, w, "mlp.output")
+    np.testing.assert_allclose(tower(batch).global_vector[0].detach().numpy(), z / np.linalg.norm(z), atol=1e-5)

@@ -140,5 +140,7 @@ def test_an_option_without_a_likeness_is_told_what_there_is():
 
 
 def test_an_impossible_option_is_told():
-    with pytest.raises(ConfigError, match=r"model\.interaction cannot be built from"):
+    with pytest.raises(ConfigError, match=r"model\.interaction\.hidden_dim must be at least 1, got -3"):
         build_interaction({"hidden_dim": -3})
+    with pytest.raises(ConfigError, match=r"model\.interaction cannot be built from"):
+        build_interaction({"hidden_dim": 10**400})

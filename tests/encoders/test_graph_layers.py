@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 
+from diptych.encoders import graph_layers
 from diptych.encoders.graph_batch import GraphBatch
 from diptych.encoders.graph_layers import AtomNorm, JestrLayers, ResidualLayers
 from diptych.errors import ConfigError
@@ -146,6 +147,27 @@ def test_the_norm_learns_mean_and_variance_of_atoms_and_then_uses_them():
     np.testing.assert_allclose([norm.mean.item(), norm.variance.item()], [0.2, 0.9 + 0.1 * 2.0], atol=1e-6)
     expected = (x - 0.2) / 1.1**0.5
     torch.testing.assert_close(norm.eval()(x), expected, atol=1e-4, rtol=0)
+
+
+def test_the_norm_measures_the_atoms_of_all_processes(monkeypatch: pytest.MonkeyPatch):
+    x = torch.tensor([[1.0, 5.0], [3.0, -2.0], [8.0, 0.5], [8.5, 0.0], [9.0, 1.0]])
+    alone, apart = AtomNorm(2), AtomNorm(2)
+    expected = alone(x)
+    other = x[2:].mean(dim=0), (x[2:] - x[2:].mean(dim=0)).square().sum(dim=0)
+    row = torch.cat([torch.tensor([3.0]), *other])
+    monkeypatch.setattr(graph_layers, "n_processes", lambda: 2)
+    monkeypatch.setattr(graph_layers, "gathered", lambda rows: torch.cat([rows, row[None]]))
+    torch.testing.assert_close(apart(x[:2]), expected[:2], atol=1e-5, rtol=0)
+    torch.testing.assert_close(apart.mean, alone.mean)
+    torch.testing.assert_close(apart.variance, alone.variance)
+
+
+def test_one_atom_in_all_processes_is_normalised_by_what_was_learned_before(monkeypatch: pytest.MonkeyPatch):
+    norm = AtomNorm(1)
+    monkeypatch.setattr(graph_layers, "n_processes", lambda: 2)
+    monkeypatch.setattr(graph_layers, "gathered", lambda rows: torch.cat([rows, torch.zeros_like(rows)]))
+    torch.testing.assert_close(norm(torch.tensor([[3.0]])), torch.tensor([[3.0]]), atol=1e-4, rtol=0)
+    assert norm.mean.item() == 0.0
 
 
 def test_impossible_options_are_refused():

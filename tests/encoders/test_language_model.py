@@ -244,6 +244,16 @@ def test_damaged_parts_are_refused(folder: Path, tmp_path: Path):
         tower(copy)
 
 
+def test_code_that_comes_with_a_model_is_not_run(folder: Path, tmp_path: Path):
+    copy = without(folder, tmp_path / "copy")
+    foreign = {"model_type": "foreign", "auto_map": {"AutoConfig": "code.Config", "AutoModel": "code.Model"}}
+    (copy / "config.json").write_text(json.dumps(foreign))
+    (copy / "code.py").write_text(f"open({str(tmp_path / 'was_run')!r}, 'w')")
+    with pytest.raises(ConfigError, match=r"not a language model that transformers [\d.]+ can build by itself: "):
+        tower(copy)
+    assert not (tmp_path / "was_run").exists()
+
+
 def test_weights_and_tokens_must_belong_to_the_configuration(folder: Path, tmp_path: Path):
     copy = without(folder, tmp_path / "few")
     weights = load_file(copy / "model.safetensors")
@@ -271,7 +281,7 @@ def test_a_name_that_is_not_in_the_cache_is_refused_without_a_download():
     [
         ({"tune": "all"}, "tune is 'all'; expected 'frozen', 'last-layers' or 'lora'"),
         ({"tune": "last-layers", "n_last_layers": 3}, "n_last_layers is 3; expected at most the 2"),
-        ({"tune": "lora", "lora_rank": 0}, "lora_rank 0; expected at least 1"),
+        ({"tune": "lora", "lora_rank": 0}, "lora_rank must be at least 1, got 0"),
         ({"projection": "deep"}, "projection is 'deep'; expected 'mlp', 'linear' or 'none'"),
         ({"projection": "none"}, "without projection the vectors have 16 numbers; expected 24"),
         ({"projection": "none", "space": "whitened"}, "24 numbers are wanted of 16; expected at most so many"),

@@ -59,9 +59,10 @@ def test_without_a_head_the_description_of_a_model_is_what_it_was():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"width": 3}, r"projection: got \{'width': 3\}; expected whole numbers hidden_dim and dim"),
-        ({"dim": 0}, r"projection: hidden_dim 512 and dim 0; expected at least 1"),
-        ({"dim": "x"}, r"projection: got \{'dim': 'x'\}; expected whole numbers"),
+        ({"width": 3}, r"^model\.projection has no option 'width'; expected one of hidden_dim, dim"),
+        ({"dim": 0}, r"^model\.projection\.dim must be at least 1, got 0"),
+        ({"dim": "x"}, r"^model\.projection\.dim must be a whole number, got 'x'"),
+        ({"dim": 10**400}, r"^model\.projection cannot be built from"),
     ],
 )
 def test_an_impossible_head_is_refused(options, message):

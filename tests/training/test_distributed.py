@@ -3,6 +3,7 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from diptych.training import RunConfig, train
 
+Settings = Callable[..., dict[str, dict[str, Any]]]
 SOURCE = Path(__file__).parents[2] / "src"
 SCRIPT = """
 import json, sys, torch
@@ -60,7 +62,15 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def test_two_processes_train_like_one_with_twice_the_batch(amides: Path, tmp_path: Path):
+def graph_settings(folder: Path, *, batch_size: int) -> dict[str, dict[str, Any]]:
+    """Return a model with batch normalisation, which is over the atoms of all processes."""
+    values = settings(folder, batch_size=batch_size)
+    tower = {"name": "gcn", "channels": [8, 8], "hidden_dim": 16, "layer_dropout": 0.0, "dropout": 0.0}
+    return values | {"model": values["model"] | {"structure": tower}, "loss": {"name": "cmc"}}
+
+
+@pytest.mark.parametrize("settings", [settings, graph_settings])
+def test_two_processes_train_like_one_with_twice_the_batch(settings: Settings, amides: Path, tmp_path: Path):
     (tmp_path / "config.json").write_text(json.dumps(settings(amides, batch_size=37)))
     (tmp_path / "script.py").write_text(SCRIPT)
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", f"--master-port={free_port()}"]

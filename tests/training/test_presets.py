@@ -70,5 +70,9 @@ def test_a_preset_trains_on_data_that_a_file_names(preset: str, amides: Path, tm
     assert model.config["spectrum"]["name"] == config.model.spectrum["name"]
     assert ("reranking" in model.metadata) == bool(config.validation.rerank)
     assert bool(result.metrics) == (preset not in SEARCH_ALONE)
+    assert model.metadata["ranks_structures"] == (preset not in SEARCH_ALONE)
+    card = (result.model / "card.md").read_text(encoding="utf-8")
+    assert ("Ranks the structures of the list" in card) == (preset not in SEARCH_ALONE)
+    assert ("No loss compared them with structures" in card) == (preset in SEARCH_ALONE)
     # What decides between epochs is what the saved model does, its second look among it.
     assert {name: epoch[f"val_{name}"] for name in result.metrics} == pytest.approx(result.metrics)

@@ -107,6 +107,7 @@ class _Run:
     """What became of the files: the counts, the first answers, and what stopped the reading."""
 
     summary: Summary
+    states_probabilities: bool = True
     shown: list[Annotation] = field(default_factory=list)
     failures: list[DiptychError] = field(default_factory=list)
     first_unreadable: str = ""
@@ -148,22 +149,26 @@ class _Job:
         cls, model: str | None, library: Path | None, *, adducts: list[str] | None, settings: dict[str, Any]
     ) -> Self:
         from diptych.annotation import parse_adducts
+        from diptych.cli.untrained import warn_of_ranking
         from diptych.embedding import JointEmbedding
         from diptych.retrieval import StructureLibrary
 
         assumed = parse_adducts(adducts)
         embedding = JointEmbedding.load(model)
+        warn_of_ranking(embedding)
         structures = _shipped_library(embedding) if library is None else StructureLibrary.load(library, model=embedding)
         return cls(model=embedding, library=structures, settings={**settings, "adducts": assumed})
 
     def run(self, paths: list[Path], folder: Path, *, formats: list[str], interrupts: _Interrupts) -> _Run:
         """Answer files one after the other; one that cannot be read does not stop the others."""
         from diptych.annotation import Provenance, calibration_of, writing
+        from diptych.cli.untrained import ranks_structures
 
         provenance = Provenance.of(self.model, self.library, spectra=paths, **self.settings)
         calibration = calibration_of(self.model, rerank=self.settings["rerank"], prior=self.settings["prior"])
         with writing(folder, formats=formats, provenance=provenance, calibration=calibration) as results:
-            run = _Run(summary=results.summary)
+            stated = calibration is not None and ranks_structures(self.model)
+            run = _Run(summary=results.summary, states_probabilities=stated)
             with _progress() as show:
                 for path in paths:
                     try:
@@ -237,7 +242,7 @@ def _report(run: _Run, written: list[Path], *, merge_by: str | None) -> None:
         console.print(_table(run.shown, width=console.width))
     if summary.n_answers > len(run.shown):
         console.print(f"... and {summary.n_answers - len(run.shown):,} more", markup=False, highlight=False)
-    for line in _summary_lines(summary, written):
+    for line in _summary_lines(summary, written, states_probabilities=run.states_probabilities):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     if merge_by and summary.n_answers == summary.n_spectra:
         console.print(f"no two spectra share {merge_by}: each was answered alone", markup=False, highlight=False)
@@ -274,7 +279,7 @@ def _counts(reasons: Counter[str]) -> str:
     return ", ".join(f"{reason} ({count:,})" for reason, count in reasons.most_common())
 
 
-def _summary_lines(summary: Summary, written: list[Path]) -> Iterator[str]:
+def _summary_lines(summary: Summary, written: list[Path], *, states_probabilities: bool) -> Iterator[str]:
     unit = "spectra" if summary.n_answers == summary.n_spectra else f"features from {summary.n_spectra:,} spectra"
     rate = f"{summary.spectra_per_second:,.0f} spectra/s"
     yield f"annotated {summary.n_annotated:,} of {summary.n_answers:,} {unit}, {rate}"
@@ -282,6 +287,6 @@ def _summary_lines(summary: Summary, written: list[Path]) -> Iterator[str]:
         yield f"not annotated: {_counts(summary.not_annotated)}"
     if summary.notes:
         yield f"to mind: {_counts(summary.notes)}"
-    if summary.n_annotated:
+    if summary.n_annotated and states_probabilities:
         yield "probabilities hold if the answer is in the library"
     yield f"written: {', '.join(str(path) for path in written)}"

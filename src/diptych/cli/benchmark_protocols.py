@@ -46,6 +46,7 @@ def run_lists(benchmark: Benchmark, asked: Asked, protocol: str, output: Path) -
 def run_global(benchmark: Benchmark, asked: Asked, output: Path) -> list[str]:
     """Return the table of global retrieval by a model in its library, with the blind control."""
     from diptych.cli.overlap import with_model_overlap
+    from diptych.cli.untrained import warn_of_ranking
     from diptych.evaluation.benchmark_run import save_run, summary_lines
     from diptych.evaluation.global_retrieval import global_answers, global_evaluation
     from diptych.evaluation.overlap import overlap_lines
@@ -55,6 +56,7 @@ def run_global(benchmark: Benchmark, asked: Asked, output: Path) -> list[str]:
     model = asked.embedding
     if model is None or asked.library is None:
         raise typer.BadParameter("global retrieval needs --model MODEL and --library DIR")
+    warn_of_ranking(model)
     library = StructureLibrary.load(asked.library, model=model)
     known = benchmark.asked(asked.fold).spectra
     spectra = [item.spectrum for item in known]

@@ -125,8 +125,10 @@ class Asked:
         names = [name for name in self.names if name != _SHUFFLED]
         rankers: list[Ranker] = [ScoreTableRanker.read(path) for path in self.scores]
         if self.embedding is not None:
+            from diptych.cli.untrained import warn_of_ranking
             from diptych.retrieval.reranking import model_ranker
 
+            warn_of_ranking(self.embedding)
             own = model_ranker(self.embedding, prior=self.prior)
             shuffled = [ShuffledSpectraRanker(own, self.seed)] if self._is_shuffled(queries) else []
             rankers = [own, own.blinded(), *shuffled, *rankers]

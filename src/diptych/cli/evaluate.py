@@ -126,6 +126,7 @@ def evaluate_command(
 def _evaluation(source: _Source, model: str | None, how: _How) -> Evaluation:
     from diptych.annotation import calibration_of
     from diptych.cli.overlap import with_model_overlap
+    from diptych.cli.untrained import warn_of_ranking
     from diptych.embedding import JointEmbedding
     from diptych.evaluation import evaluate
     from diptych.evaluation.evaluation import long_enough
@@ -134,6 +135,7 @@ def _evaluation(source: _Source, model: str | None, how: _How) -> Evaluation:
 
     check_mces(how.mces)
     embedding = JointEmbedding.load(model)
+    warn_of_ranking(embedding)
     known, described = _known(source)
     questions = _questions(source, known)
     ranker = model_ranker(embedding, prior=how.prior)

@@ -34,10 +34,12 @@ def build_command(
     licence_column: Annotated[str | None, typer.Option(help=_COLUMN.format("licence"))] = None,
 ) -> None:
     """Standardise and embed a list of structures; a build that was stopped goes on where it was."""
+    from diptych.cli.untrained import warn_of_ranking
     from diptych.embedding import JointEmbedding
     from diptych.retrieval import build_library
 
     embedding = JointEmbedding.load(model)
+    warn_of_ranking(embedding)
     try:
         with _progress() as show:
             description = build_library(

@@ -30,6 +30,19 @@ class BinnedSpectrumEncoder(SpectrumTower):
         Of the MLP.
     shared
         Of `SpectrumTower`.
+
+    Notes
+    -----
+    With w_p = sqrt(I_p) for peak p of relative intensity I_p, M the precursor m/z, and T the vectors of bins::
+
+        s = sum_p w_p sum_(m in {m_p, M - m_p}) ((1 - u) T[hash(b)] + u T[hash(b + 1)] + T[coarse(m)])
+        z = MLP(W s + V_2 gelu(V_1 [q, e_adduct, e_instrument] + c_1) + c_2)
+
+    where b and u are the whole part and the rest of m in fine bins, coarse(m) is the bin of a quarter of a Da, bins of
+    losses are others than those of peaks, losses at or below zero are left out, q is what `condition_numbers` says, e
+    are learned vectors, MLP is `ResidualMLP`, and z is brought to unit length. Hashing columns: Weinberger et al.,
+    doi:10.1145/1553374.1553516, here without signs; normalised layers: Ba et al., doi:10.48550/arXiv.1607.06450;
+    residual ones: He et al., doi:10.48550/arXiv.1512.03385.
     """
 
     def __init__(

@@ -33,6 +33,12 @@ class FingerprintEncoder(nn.Module):
         Of the fingerprint.
     hidden_dim, dropout
         Of the MLP.
+
+    Notes
+    -----
+    With n_k the number of atom environments that the fingerprint folds to column k, and T the vectors of columns,
+    z = MLP(sum_k log(1 + n_k) T_k), brought to unit length, MLP being `ResidualMLP`. The environments are those of
+    Rogers and Hahn, doi:10.1021/ci100050t.
     """
 
     def __init__(

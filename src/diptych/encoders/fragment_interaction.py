@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-import inspect
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -15,6 +13,7 @@ from torch.nn import functional
 
 from diptych.encoders.conditions import stated_energy
 from diptych.encoders.fragment_matches import N_SHIFTS, FragmentPairs, MassTolerance, below_precursor
+from diptych.encoders.options import check_options
 from diptych.encoders.peak_batch import ADDUCTS, INSTRUMENT_CLASSES, PeakBatch
 from diptych.errors import ConfigError
 from diptych.molecules.atom_environments import RADIUS
@@ -246,19 +245,14 @@ def build_interaction(options: Mapping[str, Any] | None) -> FragmentInteraction 
     Raises
     ------
     ConfigError
-        An option is unknown or impossible.
+        An option is unknown, or has a wrong type or an impossible value.
     """
     if options is None:
         return None
-    known = list(inspect.signature(FragmentInteraction).parameters)
-    for name in options:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"expected one of {', '.join(known)}"
-            raise ConfigError(f"model.interaction has no option {name!r}; {hint}")
+    check_options(options, FragmentInteraction, owner="model.interaction", place="model.interaction.")
     try:
         return FragmentInteraction(**options)
-    except (TypeError, ValueError, RuntimeError) as error:
+    except (TypeError, ValueError, ArithmeticError, RuntimeError) as error:
         raise ConfigError(f"model.interaction cannot be built from {dict(options)}: {error}") from error
 
 

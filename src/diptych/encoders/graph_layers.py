@@ -11,12 +11,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from diptych.encoders.gathering import gathered, n_processes
 from diptych.encoders.graph_batch import N_ATOM_FEATURES, N_BOND_FEATURES, GraphBatch
 from diptych.errors import ConfigError
 
 Adjacency = Literal["sum", "symmetric"]
 # Of so many molecules the vectors of all edges stay in a processor's cache: up to three times as fast as thousands.
 _GROUP_MOLECULES = 128
+_MOMENTUM, _LEAST_VARIANCE = 0.1, 1e-5
 
 
 class AtomNorm(nn.Module):
@@ -29,7 +31,12 @@ class AtomNorm(nn.Module):
 
     Notes
     -----
-    Ioffe and Szegedy, doi:10.48550/arXiv.1502.03167, with a momentum of 0.1.
+    Ioffe and Szegedy, doi:10.48550/arXiv.1502.03167, with a momentum of 0.1. Processes that train together normalise by
+    the atoms of all of them: with n_k the number, m_k the mean and s_k the summed squared deviations in process k::
+
+        N = sum_k n_k,   m = sum_k n_k m_k / N,   v = sum_k (s_k + n_k (m_k - m)^2) / N
+
+    (Chan et al., doi:10.1080/00031305.1983.10483115), the gradient of m and v going back to all of them.
     """
 
     def __init__(self, dim: int) -> None:
@@ -42,8 +49,34 @@ class AtomNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the normalised vectors, (n_atoms, dim)."""
+        if self.training and n_processes() > 1:
+            return self._normalised_together(x)
         is_measured = self.training and len(x) > 1  # one atom has no variance
         return functional.batch_norm(x, self.mean, self.variance, self.weight, self.bias, training=is_measured)
+
+    def _normalised_together(self, x: Tensor) -> Tensor:
+        total, mean, variance = _moments_everywhere(x.float())
+        if total > 1:
+            with torch.no_grad():
+                self.mean.lerp_(mean, _MOMENTUM)
+                self.variance.lerp_(variance * total / (total - 1), _MOMENTUM)
+        else:
+            mean, variance = self.mean, self.variance
+        standard = (x.float() - mean) * (variance + _LEAST_VARIANCE).rsqrt()
+        return (standard * self.weight + self.bias).to(x.dtype)
+
+
+def _moments_everywhere(x: Tensor) -> tuple[int, Tensor, Tensor]:
+    """Return the number of rows of all processes, and the mean and variance of each column over them."""
+    dim = x.shape[1]
+    mean = x.sum(dim=0) / max(len(x), 1)
+    deviation = (x - mean).square().sum(dim=0)
+    parts = gathered(torch.cat([x.new_tensor([len(x)]), mean, deviation])[None])
+    counts, means, deviations = torch.split(parts, [1, dim, dim], dim=1)
+    total = counts.sum().clamp(min=1)
+    mean = (counts * means).sum(dim=0) / total
+    variance = (deviations + counts * (means - mean).square()).sum(dim=0) / total
+    return int(total), mean, variance
 
 
 class JestrLayers(nn.Module):

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
+from diptych.encoders.options import check_options
 from diptych.encoders.sparse_sum import SparseBatch, sparse_sum
+from diptych.errors import ConfigError
 
 
 class IonTable(nn.Module):
@@ -42,3 +47,20 @@ class IonTable(nn.Module):
     def settings(self) -> dict[str, int]:
         """Return what the table was built with."""
         return {"bins_per_da": self.bins_per_da, "width": self.width, "dim": self.dim}
+
+
+def build_ion_table(options: Mapping[str, Any] | None) -> IonTable | None:
+    """Return the ion table of a configuration; None for none.
+
+    Raises
+    ------
+    ConfigError
+        An option is unknown, or has a wrong type or an impossible value.
+    """
+    if options is None:
+        return None
+    check_options(options, IonTable, owner="model.ions", place="model.ions.")
+    try:
+        return IonTable(**options)
+    except (TypeError, ValueError, ArithmeticError, RuntimeError) as error:
+        raise ConfigError(f"model.ions cannot be built from {dict(options)}: {error}") from error

@@ -72,7 +72,9 @@ class LanguageModelEncoder(nn.Module):
     Notes
     -----
     x = P(space(pool(h_1 ... h_m))) is the learned block. Unless the model is frozen the unit vector of P(h_i) is that
-    of token i. Alignment with a frozen chemical language model: doi:10.48550/arXiv.2602.00547.
+    of token i. Alignment with a frozen chemical language model: doi:10.48550/arXiv.2602.00547. Models of the kind are
+    ChemBERTa (Chithrananda et al., doi:10.48550/arXiv.2010.09885), which loads, and MoLFormer (Ross et al.,
+    doi:10.1038/s42256-022-00580-7), which does not as long as it needs code of its own.
     """
 
     def __init__(

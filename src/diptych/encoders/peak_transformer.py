@@ -43,7 +43,8 @@ class PeakTransformerEncoder(SpectrumTower):
     class, and each peak, t_p = W_2 gelu(W_1 [waves(m_p), waves(M - m_p), sqrt(I_p), I_p] + b_1) + b_2 with M the
     precursor m/z (`diptych.encoders.mass_waves`); then layers of `diptych.encoders.mass_attention`. With h the
     normalised output, x = W (h_spectrum + mean_p h_p) + b is the learned block, and the unit vector of W h_p + b the
-    vector of peak p: they lie in one space.
+    vector of peak p: they lie in one space. Attention: Vaswani et al., doi:10.48550/arXiv.1706.03762; peaks as waves of
+    their m/z: Voronov et al., doi:10.48550/arXiv.2207.02980.
     """
 
     peaks_are_tokens: ClassVar[bool] = True

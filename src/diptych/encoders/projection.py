@@ -8,6 +8,7 @@ from typing import Any
 from torch import nn
 from torch.nn import functional
 
+from diptych.encoders.options import check_options
 from diptych.encoders.output import EncoderOutput
 from diptych.errors import ConfigError
 
@@ -32,8 +33,6 @@ class ProjectionHeads(nn.Module):
 
     def __init__(self, *, input_dim: int, hidden_dim: int = 512, dim: int = 128) -> None:
         super().__init__()
-        if min(hidden_dim, dim) < 1:
-            raise ConfigError(f"projection: hidden_dim {hidden_dim} and dim {dim}; expected at least 1")
         self.hidden_dim, self.dim = hidden_dim, dim
         self.spectrum, self.structure = (
             nn.Sequential(nn.Linear(input_dim, hidden_dim), nn.GELU(), nn.Linear(hidden_dim, dim)) for _ in range(2)
@@ -56,11 +55,13 @@ def projection_heads(options: Mapping[str, Any] | None, *, input_dim: int) -> Pr
     Raises
     ------
     ConfigError
-        An option is unknown or impossible.
+        An option is unknown, or has a wrong type or an impossible value.
     """
     if options is None:
         return None
+    place = "model.projection"
+    check_options(options, ProjectionHeads, owner=place, place=f"{place}.", fixed=("input_dim",))
     try:
         return ProjectionHeads(input_dim=input_dim, **options)
-    except TypeError as error:
-        raise ConfigError(f"projection: got {dict(options)}; expected whole numbers hidden_dim and dim") from error
+    except (TypeError, ValueError, ArithmeticError, RuntimeError) as error:
+        raise ConfigError(f"{place} cannot be built from {dict(options)}: {error}") from error

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-import inspect
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,6 +20,7 @@ from diptych.encoders.graph_structure import (
 )
 from diptych.encoders.language_model import LanguageModelEncoder
 from diptych.encoders.multi_scale import MultiScaleSpectrumEncoder
+from diptych.encoders.options import check_options
 from diptych.encoders.peak_graph import PeakGraphEncoder
 from diptych.encoders.peak_transformer import PeakTransformerEncoder
 from diptych.encoders.smiles_structure import SmilesTransformerEncoder
@@ -50,26 +49,36 @@ STRUCTURE_ENCODERS: dict[str, type[nn.Module]] = {
 def build_encoder(
     encoders: Mapping[str, type[nn.Module]],
     config: Mapping[str, Any],
+    *,
+    section: str = "",
     **fixed: Any,  # noqa: ANN401 - the tower's own
 ) -> nn.Module:
     """Return the tower that ``config`` describes: its ``name`` and the tower's own options.
 
+    Parameters
+    ----------
+    encoders
+        The towers to choose from.
+    config
+        What the section of a configuration says; without a name, the first tower.
+    section
+        Where it stands, as ``model.spectrum``; empty where it is not known.
+    fixed
+        What the tower is given beside its options.
+
     Raises
     ------
     ConfigError
-        The name or an option is unknown, or an option has an impossible value.
+        The name or an option is unknown, or an option has a wrong type or an impossible value.
     """
     options = dict(config)
     name = options.pop("name", next(iter(encoders)))
-    if name not in encoders:
-        raise ConfigError(f"unknown tower {name!r}; expected one of {', '.join(encoders)}")
-    known = [key for key in inspect.signature(encoders[name]).parameters if key not in fixed]
-    for key in options:
-        if key not in known:
-            near = difflib.get_close_matches(key, known, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else f"; expected one of {', '.join(known)}"
-            raise ConfigError(f"tower {name!r} has no option {key!r}{hint}")
+    where = f"{section}: " if section else ""
+    if not isinstance(name, str) or name not in encoders:
+        raise ConfigError(f"{where}unknown tower {name!r}; expected one of {', '.join(encoders)}")
+    place = f"{section}." if section else f"tower {name!r}: "
+    check_options(options, encoders[name], owner=f"{where}tower {name!r}", place=place, fixed=fixed)
     try:
         return encoders[name](**options, **fixed)
     except (TypeError, ValueError, ArithmeticError, RuntimeError) as error:
-        raise ConfigError(f"tower {name!r} cannot be built from {options}: {error}") from error
+        raise ConfigError(f"{where}tower {name!r} cannot be built from {options}: {error}") from error

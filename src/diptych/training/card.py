@@ -12,6 +12,15 @@ from diptych.files import replacing
 
 CARD = "card.md"
 FIRST_BLOCKS = "training_first_blocks.txt"
+_RANKS_STRUCTURES = (
+    "Ranks the structures of the list that it is given; it cannot propose others. Probabilities presuppose that the "
+    "answer is in the list. Part of any figure is a prior (molecules that somebody measured look different from "
+    "others); the same model asked without peaks shows how much."
+)
+_RANKS_NO_STRUCTURES = (
+    "Compares spectra with spectra (`diptych match`). No loss compared them with structures: ranks, scores and "
+    "probabilities of structures mean little."
+)
 _PARTS = ("spectrum", "structure", "ions", "interaction")
 
 
@@ -35,6 +44,8 @@ class ModelCard:
         Number of weights.
     digests
         What was read -> digest of its content.
+    ranks_structures
+        Whether a loss compared spectra with structures.
     metrics
         Validation figures of the saved weights; empty where there was no validation.
     blind_metrics
@@ -48,6 +59,7 @@ class ModelCard:
     licences: Iterable[str]
     n_parameters: int
     digests: Mapping[str, str]
+    ranks_structures: bool
     metrics: Mapping[str, float]
     blind_metrics: Mapping[str, float]
 
@@ -77,9 +89,7 @@ class ModelCard:
             "## Validation\n",
             self._figures(),
             "## Limits\n",
-            "Ranks the structures of the list that it is given; it cannot propose others. Probabilities presuppose "
-            "that the answer is in the list. Part of any figure is a prior (molecules that somebody measured look "
-            "different from others); the same model asked without peaks shows how much.",
+            _RANKS_STRUCTURES if self.ranks_structures else _RANKS_NO_STRUCTURES,
         ]
         return "\n".join(part if part.endswith("\n") else part + "\n" for part in parts)
 

@@ -13,6 +13,7 @@ from diptych.embedding import JointEmbedding
 from diptych.files import replacing
 from diptych.retrieval.reranking import ReRanking
 from diptych.training.card import ModelCard
+from diptych.training.losses.requirements import ranks_structures
 from diptych.training.module import parameter_count
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ def finish(config: RunConfig, folder: RunFolder, prepared: Prepared, *, taken: M
         licences=prepared.corpus.licences,
         n_parameters=parameter_count(model),
         digests=prepared.digests,
+        ranks_structures=ranks_structures(config.loss),
         metrics=metrics,
         blind_metrics=blind_metrics,
     ).write(folder.model)
@@ -95,6 +97,7 @@ def _metadata(
 ) -> dict[str, Any]:
     return {
         "trained_blind": config.training.blind,
+        "ranks_structures": ranks_structures(config.loss),
         "training": {
             "config": config.to_dict(),
             "digests": dict(prepared.digests),

@@ -13,7 +13,7 @@ from diptych.presets import names
 from diptych.training import RunConfig, read_config
 from diptych.training.ablation import AblationPlan
 from diptych.training.losses import LOSS_TERMS, LossTerm, Objective
-from diptych.training.losses.requirements import check_requirements
+from diptych.training.losses.requirements import check_requirements, ranks_structures
 
 TWO_SPECTRA = {"spectra_per_molecule": 2}
 PAIRS = [[1.0, 0.0], [0.0, 1.0]]
@@ -257,3 +257,19 @@ def test_no_recipe_that_is_shipped_or_measured_is_refused():
 def test_a_term_that_cannot_be_computed_cannot_be_made():
     with pytest.raises(TypeError, match=r"abstract class LossTerm"):
         LossTerm()
+
+
+@pytest.mark.parametrize(
+    ("loss", "expected"),
+    [
+        ({}, True),
+        ({"weight": 0.0, "terms": [{"name": "supcon"}, {"name": "fingerprint"}]}, False),
+        ({"weight": 0.0, "terms": [{"name": "supcon"}, {"name": "moco"}]}, True),
+        ({"weight": 0.0, "terms": [{"name": "supcon"}, {"name": "moco", "weight": 0.0}]}, False),
+        ({"weight": 0.0, "terms": [{"name": "fragments"}]}, True),
+        ({"weight": 0.0, "terms": [{"name": "adversarial"}]}, True),
+        ({"weight": 0.0, "terms": [{"name": "adversarial", "kind": "consistency"}]}, False),
+    ],
+)
+def test_structures_can_be_ranked_where_a_loss_compares_them_with_spectra(loss: dict[str, Any], expected: bool):
+    assert ranks_structures(RunConfig.from_dict({"loss": loss}).loss) is expected

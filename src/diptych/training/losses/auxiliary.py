@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from diptych.encoders.gathering import gathered
 from diptych.training.losses.context import LossContext, LossTerm
-from diptych.training.losses.gathering import gathered
 
 _FINGERPRINT_WIDTH = 2048
 _N_DESCRIPTORS = 12

@@ -7,9 +7,9 @@ from typing import ClassVar
 from torch import Tensor
 from torch.nn import functional
 
+from diptych.encoders.gathering import gathered
 from diptych.training.losses.auxiliary import head
 from diptych.training.losses.context import LossContext, LossTerm
-from diptych.training.losses.gathering import gathered
 
 _N_BINS = 1000
 

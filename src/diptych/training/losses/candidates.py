@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from diptych.encoders.gathering import gathered
 from diptych.errors import ConfigError
 from diptych.training.losses.context import LossContext, LossTerm
 from diptych.training.losses.contrastive import LossSettings
-from diptych.training.losses.gathering import gathered
 from diptych.training.losses.main import listwise
 from diptych.training.losses.tanimoto import paired_tanimoto
 

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from diptych.encoders.gathering import counts_everywhere, gathered, process_index
 from diptych.training.losses.contrastive import ContrastiveBatch
-from diptych.training.losses.gathering import counts_everywhere, gathered, process_index
 
 if TYPE_CHECKING:
     from diptych.encoders.output import EncoderOutput

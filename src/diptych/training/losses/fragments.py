@@ -7,9 +7,9 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from diptych.encoders.gathering import gathered
 from diptych.errors import ConfigError
 from diptych.training.losses.context import LossContext, LossTerm
-from diptych.training.losses.gathering import gathered
 
 FRAGMENTS = "fragments"
 

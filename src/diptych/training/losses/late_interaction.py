@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from diptych.encoders.gathering import counts_everywhere, gathered
 from diptych.encoders.late_interaction import late_interaction
 from diptych.encoders.output import EncoderOutput
 from diptych.encoders.tokens import TokenVectors
@@ -16,7 +17,6 @@ from diptych.molecules.structure import Structure
 from diptych.spectra.spectrum import Spectrum
 from diptych.training.losses.context import LossContext, LossTerm
 from diptych.training.losses.contrastive import cross_entropy, diagonal
-from diptych.training.losses.gathering import counts_everywhere, gathered
 
 
 class LateInteraction(LossTerm):

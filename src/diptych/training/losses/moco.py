@@ -8,11 +8,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from diptych.encoders.gathering import gathered
 from diptych.errors import ConfigError
 from diptych.training.averaging import AveragedModel
 from diptych.training.losses.context import LossContext, LossTerm
 from diptych.training.losses.contrastive import cross_entropy
-from diptych.training.losses.gathering import gathered
 
 if TYPE_CHECKING:
     from diptych.encoders.output import EncoderOutput

@@ -10,9 +10,10 @@ from diptych.training.losses.objective import schedule_of
 from diptych.training.sampling import HardShare
 
 if TYPE_CHECKING:
-    from diptych.training.config import RunConfig
+    from diptych.training.config import LossConfig, RunConfig
 
 _OF_CANDIDATES = ("listwise", "candidate-regularisation", "fragments")
+_OF_STRUCTURES = (*_OF_CANDIDATES, "moco", "late-interaction", "adversarial")
 _OF_REPLICATES = ("supcon", "supcon-tanimoto")
 
 
@@ -104,3 +105,9 @@ def _check_validation(config: RunConfig) -> None:
             f"validation.rerank is {validation.rerank}, but its weight has nothing to be fitted on; expected "
             "validation.fold, or validation.calibration_from to take it over, or 0"
         )
+
+
+def ranks_structures(loss: LossConfig) -> bool:
+    """Return whether anything that is minimised compares spectra with structures, so that these can be ranked."""
+    terms = [table for table in loss.terms if table.get("weight", 1.0) > 0 and table.get("kind") != "consistency"]
+    return loss.weight > 0 or any(table["name"] in _OF_STRUCTURES for table in terms)

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from diptych.encoders.gathering import gathered
 from diptych.training.losses.context import LossContext, LossTerm
-from diptych.training.losses.gathering import gathered
 from diptych.training.losses.main import mean_over_positives
 from diptych.training.losses.tanimoto import tanimoto
 

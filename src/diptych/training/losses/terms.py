@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from collections.abc import Mapping
 from typing import Any
 
+from diptych.encoders.options import check_options, hint
 from diptych.errors import ConfigError
 from diptych.training.losses.adversarial import Adversarial
 from diptych.training.losses.auxiliary import DescriptorHead, ExactMassHead, FingerprintHead
@@ -48,31 +48,12 @@ def build_term(name: str, options: Mapping[str, Any], *, model: Any) -> LossTerm
         The name or an option is unknown, or an option has a wrong type or an impossible value.
     """
     if name not in LOSS_TERMS:
-        raise ConfigError(f"loss.terms: unknown term {name!r}{_hint(name, list(LOSS_TERMS))}")
-    parameters = inspect.signature(LOSS_TERMS[name]).parameters
-    known = [key for key in parameters if key not in _GIVEN]
-    for key, value in options.items():
-        if key not in known:
-            raise ConfigError(f"loss term {name!r} has no option {key!r}{_hint(key, [*known, *SCHEDULE_KEYS])}")
-        _check_type(value, parameters[key].default, where=f"loss term {name!r}: {key}")
+        raise ConfigError(f"loss.terms: unknown term {name!r}{hint(name, list(LOSS_TERMS))}")
+    term, owner = LOSS_TERMS[name], f"loss term {name!r}"
+    check_options(options, term, owner=owner, place=f"{owner}: ", fixed=_GIVEN, beside=SCHEDULE_KEYS)
     given = {"model": model, "embedding_dim": model.loss_dim}
-    return LOSS_TERMS[name](**options, **{key: value for key, value in given.items() if key in parameters})
+    parameters = inspect.signature(term).parameters
+    return term(**options, **{key: value for key, value in given.items() if key in parameters})
 
 
 SCHEDULE_KEYS = ("name", "weight", "from_epoch", "from_share", "until_epoch")
-
-
-def _hint(key: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
-    return f"; did you mean {near[0]!r}?" if near else f"; expected one of {', '.join(known)}"
-
-
-def _check_type(value: Any, default: Any, *, where: str) -> None:  # noqa: ANN401 - that is what is found out
-    """Refuse a value that is not of the kind of the default."""
-    kind = type(default)
-    wanted = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}[kind]
-    right = type(value) in (int, float) if kind is float else type(value) is kind
-    if not right:
-        raise ConfigError(f"{where} must be {wanted}, got {value!r}")
-    if kind is not str and value < 0:
-        raise ConfigError(f"{where} must be at least 0, got {value!r}")

@@ -1,4 +1,4 @@
-"""Rows of all processes that train together, with the gradient."""
+"""Rows of all processes that train together, with the gradient: for losses, and for what is measured over a batch."""
 
 from __future__ import annotations
 
