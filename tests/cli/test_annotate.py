@@ -138,6 +138,40 @@ def test_without_the_prior_the_scores_change_and_there_is_no_probability(
     assert command(tmp_path / "a.mgf", "--library", library, "--prior", "2").code == 2
 
 
+def test_a_candidate_without_competitors_is_shown_as_the_only_one(command: Command, library: Path, tmp_path: Path):
+    # Paracetamol, 151.063329 + 1.007276: the only structure of its mass.
+    (tmp_path / "a.mgf").write_text(mgf({}, {"PEPMASS": 152.070605}))
+    outcome = command(tmp_path / "a.mgf", "--library", library)
+    shown = {line.split()[0]: line.split() for line in outcome.out.splitlines() if line.startswith("s")}
+    assert shown["s2"][-2:] == ["only", "1"]
+    assert float(shown["s1"][-2]) < 1
+    assert [row["probability"] for row in table(tmp_path / "out")][-1] == "1.000000"
+    assert "1 spectrum had a single candidate: nothing else was found, which is no evidence" in outcome.out
+
+
+def test_the_closing_lines_say_what_probabilities_mean(command: Command, library: Path, tmp_path: Path):
+    (tmp_path / "a.mgf").write_text(mgf({}))
+    meaning = (
+        "probabilities compare the candidates found in the mass window under the adducts tried; they say nothing "
+        "if the right structure is not among them"
+    )
+    with_prior = command(tmp_path / "a.mgf", "--library", library).out
+    assert meaning in with_prior
+    assert "a single candidate" not in with_prior
+    without = command(tmp_path / "a.mgf", "--library", library, "--prior", "0").out
+    assert "no probabilities with --prior 0" in without
+    assert "probabilities compare" not in without
+
+
+def test_a_model_without_calibration_gives_no_probabilities_and_says_so(
+    command: Command, model: FirstTwoPeaks, library: Path, tmp_path: Path
+):
+    model.metadata = {}
+    (tmp_path / "a.mgf").write_text(mgf({}))
+    outcome = command(tmp_path / "a.mgf", "--library", library)
+    assert "no probabilities: the model was not calibrated for this" in outcome.out
+
+
 def test_ppm_top_and_format_are_obeyed(command: Command, library: Path, tmp_path: Path):
     (tmp_path / "a.mgf").write_text(mgf({"PEPMASS": CAFFEINE_MZ * (1 + 15e-6)}))
     arguments = [tmp_path / "a.mgf", "--library", library, "--top", "1", "--format", "tsv"]

@@ -25,8 +25,9 @@ class Candidate:
     score
         Cosine between spectrum and structure, in [-1, 1].
     probability
-        In [0, 1], over all candidates of the spectrum and conditional on the answer being one of them; None where
-        the model was not calibrated.
+        In [0, 1]: how this candidate compares with the others in the mass window under the adducts tried. It says
+        nothing if the right structure is not among them; a single candidate has 1.0 whatever its score, which is no
+        evidence. None where the model was not calibrated.
     mass_error_ppm
         (measured - theoretical) / theoretical precursor m/z, times 1e6.
     """
@@ -57,7 +58,8 @@ class Annotation:
     adduct
         As the file states it; None where it does not (then each candidate states its own).
     n_candidates
-        Number of structures in the mass window, of which ``candidates`` holds the best.
+        Number of structures in the mass window, of which ``candidates`` holds the best. Where it is 1, the
+        probability of that one says nothing.
     candidates
         Best first.
     reason

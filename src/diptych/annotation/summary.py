@@ -24,6 +24,8 @@ class Summary:
         Answers with at least one candidate.
     n_unreadable
         Answers to records that could not be read.
+    n_single
+        Answers with one candidate, which stands first whatever its score.
     not_annotated, notes
         Number of answers for each category of reason, without and with candidates.
     """
@@ -32,6 +34,7 @@ class Summary:
     n_answers: int = 0
     n_annotated: int = 0
     n_unreadable: int = 0
+    n_single: int = 0
     not_annotated: Counter[str] = field(default_factory=Counter)
     notes: Counter[str] = field(default_factory=Counter)
     _started: float = field(default_factory=time.perf_counter)
@@ -42,6 +45,7 @@ class Summary:
         self.n_answers += 1
         self.n_annotated += annotation.is_annotated
         self.n_unreadable += annotation.is_unreadable
+        self.n_single += annotation.n_candidates == 1
         if annotation.reason:
             counts = self.notes if annotation.is_annotated else self.not_annotated
             counts[annotation.reason.partition(":")[0]] += 1

@@ -51,7 +51,8 @@ def annotate_command(
 ) -> None:
     """Rank the structures of a library for every spectrum.
 
-    Probabilities are conditional: they hold if the answer is one of the structures in the library.
+    Probabilities compare the candidates found in the mass window under the adducts tried. They say nothing if the
+    right structure is not among them: a single candidate has probability 1 whatever its score.
     """
     # The towers are small: two threads wait for each other longer than they work, the more so on a busy machine.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -111,6 +112,7 @@ class _Run:
     failures: list[DiptychError] = field(default_factory=list)
     first_unreadable: str = ""
     interrupted: bool = False
+    on_probabilities: str = ""
 
     @property
     def is_over(self) -> bool:
@@ -163,7 +165,8 @@ class _Job:
         provenance = Provenance.of(self.model, self.library, spectra=paths, **self.settings)
         calibration = calibration_of(self.model, rerank=self.settings["rerank"], prior=self.settings["prior"])
         with writing(folder, formats=formats, provenance=provenance, calibration=calibration) as results:
-            run = _Run(summary=results.summary)
+            remark = _on_probabilities(prior=self.settings["prior"], are_given=calibration is not None)
+            run = _Run(summary=results.summary, on_probabilities=remark)
             with _progress() as show:
                 for path in paths:
                     try:
@@ -237,7 +240,7 @@ def _report(run: _Run, written: list[Path], *, merge_by: str | None) -> None:
         console.print(_table(run.shown, width=console.width))
     if summary.n_answers > len(run.shown):
         console.print(f"... and {summary.n_answers - len(run.shown):,} more", markup=False, highlight=False)
-    for line in _summary_lines(summary, written):
+    for line in _summary_lines(summary, written, on_probabilities=run.on_probabilities):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     if merge_by and summary.n_answers == summary.n_spectra:
         console.print(f"no two spectra share {merge_by}: each was answered alone", markup=False, highlight=False)
@@ -264,17 +267,35 @@ def _cells(annotation: Annotation) -> list[str]:
         adduct = annotation.adduct.name if annotation.adduct else ""
         return [name, mz, adduct, f"none: {annotation.reason}", "", f"{annotation.n_candidates}"]
     best = annotation.candidates[0]
-    chance = "" if best.probability is None else f"{best.probability:.2f}"
-    return [
-        name, mz, best.adduct.name, best.structure.name or best.structure.smiles, chance, f"{annotation.n_candidates}",
-    ]  # fmt: skip
+    structure = best.structure.name or best.structure.smiles
+    return [name, mz, best.adduct.name, structure, _chance(annotation), f"{annotation.n_candidates}"]
+
+
+def _chance(annotation: Annotation) -> str:
+    """Return the probability of the best candidate; of one without competitors that would say nothing."""
+    chance = annotation.candidates[0].probability
+    if chance is None:
+        return ""
+    return "only" if annotation.n_candidates == 1 else f"{chance:.2f}"
 
 
 def _counts(reasons: Counter[str]) -> str:
     return ", ".join(f"{reason} ({count:,})" for reason, count in reasons.most_common())
 
 
-def _summary_lines(summary: Summary, written: list[Path]) -> Iterator[str]:
+def _on_probabilities(*, prior: float, are_given: bool) -> str:
+    """Return what probabilities mean here, or why there are none."""
+    if are_given:
+        return (
+            "probabilities compare the candidates found in the mass window under the adducts tried; they say nothing "
+            "if the right structure is not among them"
+        )
+    if prior != 1:
+        return f"no probabilities with --prior {prior:g}"
+    return "no probabilities: the model was not calibrated for this"
+
+
+def _summary_lines(summary: Summary, written: list[Path], *, on_probabilities: str) -> Iterator[str]:
     unit = "spectra" if summary.n_answers == summary.n_spectra else f"features from {summary.n_spectra:,} spectra"
     rate = f"{summary.spectra_per_second:,.0f} spectra/s"
     yield f"annotated {summary.n_annotated:,} of {summary.n_answers:,} {unit}, {rate}"
@@ -283,5 +304,8 @@ def _summary_lines(summary: Summary, written: list[Path]) -> Iterator[str]:
     if summary.notes:
         yield f"to mind: {_counts(summary.notes)}"
     if summary.n_annotated:
-        yield "probabilities hold if the answer is in the library"
+        yield on_probabilities
+    if summary.n_single:
+        unit = "spectrum" if summary.n_single == 1 else "spectra"
+        yield f"{summary.n_single:,} {unit} had a single candidate: nothing else was found, which is no evidence"
     yield f"written: {', '.join(str(path) for path in written)}"
