@@ -103,7 +103,7 @@ def table(folder: Path) -> list[dict[str, str]]:
 
 
 def test_spectra_become_a_table_json_and_a_summary(command: Command, library: Path, tmp_path: Path):
-    (tmp_path / "a.mgf").write_text(mgf({"FEATURE_ID": 5, "SCANS": 17}, {"PEPMASS": 500.0}, {"PEPMASS": None}))
+    (tmp_path / "a.mgf").write_text(mgf({"FEATURE_ID": 5, "SCANS": 17}, {"PEPMASS": 500.1234}, {"PEPMASS": None}))
     outcome = command(tmp_path / "a.mgf", "--library", library)
     assert outcome.code == 0, outcome.err
     rows = table(tmp_path / "out")
@@ -170,6 +170,27 @@ def test_a_model_without_calibration_gives_no_probabilities_and_says_so(
     (tmp_path / "a.mgf").write_text(mgf({}))
     outcome = command(tmp_path / "a.mgf", "--library", library)
     assert "no probabilities: the model was not calibrated for this" in outcome.out
+
+
+def test_bad_values_are_said_and_do_not_break_the_table(command: Command, library: Path, tmp_path: Path):
+    text = mgf({"PEPMASS": "abc"}, {"PEPMASS": "1e300"}, {"PEPMASS": 500}, {"PEPMASS": "195.1"}, {"ADDUCT": "[Xx]"})
+    (tmp_path / "a.mgf").write_text(text.replace("104 0.5", "104 -0.5\nnan 1"))
+    outcome = command(tmp_path / "a.mgf", "--library", library, "--ppm", "100")
+    rows = {row["spectrumId"]: row for row in table(tmp_path / "out")}
+    assert rows["s1"]["reason"] == "no precursor m/z: 'abc' is no number"
+    assert (rows["s2"]["precursorMz"], rows["s2"]["reason"]) == ("1.00000e+300", "absurd precursor m/z")
+    coarse = "precursor m/z stated coarsely: {} more than the window of 100 ppm"
+    assert rows["s3"]["reason"] == (
+        "no structure in the library within 100 ppm: " + coarse.format("500 may be off by 0.5,")
+        + "; peaks without a usable number left out: 2"
+    )  # fmt: skip
+    assert rows["s4"]["reason"].startswith(coarse.format("195.1 may be off by 0.05,"))
+    assert max(map(len, outcome.out.splitlines()[:6])) < 100
+    assert "absurd precursor m/z (1)" in outcome.out
+    assert "no structure in the library within 100 ppm (1)" in outcome.out
+    assert "peaks without a usable number left out (2)" in outcome.out
+    assert "adduct not understood (1)" in outcome.out
+    assert "precursor m/z stated coarsely (1)" in outcome.out
 
 
 def test_ppm_top_and_format_are_obeyed(command: Command, library: Path, tmp_path: Path):

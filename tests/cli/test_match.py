@@ -50,7 +50,7 @@ END IONS
 
 BEGIN IONS
 TITLE=another mass
-PEPMASS=300.1
+PEPMASS=300.1234
 ADDUCT=[M+H]+
 110.071 280
 138.066 999
@@ -132,6 +132,24 @@ def test_without_a_network_the_peaks_alone_are_compared(match: Callable[..., Out
     outcome = match("unknowns.mgf", "-r", "references.mgf", "--scorer", "spectral_entropy")
     assert outcome.code == 0
     assert table()[0]["score"] == table()[0]["spectralEntropySimilarity"]
+
+
+def test_what_is_to_mind_about_a_query_is_said(match: Callable[..., Outcome]):
+    coarse = (
+        UNKNOWNS.replace("300.1234", "1e300")
+        .replace("195.0875", "195.1")
+        .replace("138.066 999", "138.066 999\nnan 280")
+    )
+    Path("unknowns.mgf").write_text(coarse, encoding="utf-8")
+    outcome = match("unknowns.mgf", "-r", "references.mgf", "--ppm", "100")
+    first, *_, last = table()
+    assert first["reason"] == (
+        "precursor m/z stated coarsely: 195.1 may be off by 0.05, more than the window of 100 ppm; "
+        "peaks without a usable number left out: 1"
+    )
+    assert (last["precursorMz"], last["reason"]) == ("1.00000e+300", "absurd precursor m/z")
+    assert "not matched: absurd precursor m/z (1)" in outcome.out
+    assert "to mind: precursor m/z stated coarsely (1), peaks without a usable number left out (1)" in outcome.out
 
 
 @pytest.mark.parametrize(

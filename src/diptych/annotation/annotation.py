@@ -63,8 +63,8 @@ class Annotation:
     candidates
         Best first.
     reason
-        Why there are no candidates, or what to mind about those that there are; a category, then after a colon the
-        particulars. Empty for a plain answer.
+        Why there are no candidates, or what to mind about those that there are, parted by semicolons; a category, then
+        after a colon the particulars. Empty for a plain answer.
     """
 
     identifiers: tuple[str, ...] = ()

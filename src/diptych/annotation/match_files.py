@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from diptych.errors import OutputError
 from diptych.files import replacing
+from diptych.spectra.wording import mz_text
 
 if TYPE_CHECKING:
     from diptych.retrieval.spectral_library import Match, Matches
@@ -92,7 +93,7 @@ def _row(source: str, answer: Matches, match: Match | None) -> dict[str, str]:
     row = {
         "spectrumId": query.identifier,
         "spectraFile": source,
-        "precursorMz": "" if query.precursor_mz is None else f"{query.precursor_mz:.5f}",
+        "precursorMz": mz_text(query.precursor_mz, decimals=5),
         "adduct": query.adduct.name if query.adduct else "",
         "numberOfReferences": str(answer.n_references),
         "status": "not matched" if match is None else "matched",

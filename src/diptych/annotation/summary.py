@@ -46,9 +46,10 @@ class Summary:
         self.n_annotated += annotation.is_annotated
         self.n_unreadable += annotation.is_unreadable
         self.n_single += annotation.n_candidates == 1
-        if annotation.reason:
-            counts = self.notes if annotation.is_annotated else self.not_annotated
-            counts[annotation.reason.partition(":")[0]] += 1
+        if not annotation.is_annotated:
+            self.not_annotated.update(_categories(annotation.reason)[:1])
+        else:
+            self.notes.update(_categories(annotation.reason))
 
     @property
     def seconds(self) -> float:
@@ -70,3 +71,8 @@ class Summary:
             "not_annotated": dict(self.not_annotated.most_common()),
             "notes": dict(self.notes.most_common()),
         }
+
+
+def _categories(reason: str) -> list[str]:
+    """Return what stands before the particulars of each part of a reason."""
+    return [part.partition(":")[0] for part in reason.split("; ") if part]

@@ -260,9 +260,10 @@ def _table(annotations: list[Annotation], *, width: int) -> Table:
 
 def _cells(annotation: Annotation) -> list[str]:
     from diptych.cli.tables import cut
+    from diptych.spectra.wording import mz_text
 
     name = cut("+".join(annotation.identifiers), 24)
-    mz = "" if annotation.precursor_mz is None else f"{annotation.precursor_mz:.4f}"
+    mz = mz_text(annotation.precursor_mz, decimals=4)
     if not annotation.candidates:
         adduct = annotation.adduct.name if annotation.adduct else ""
         return [name, mz, adduct, f"none: {annotation.reason}", "", f"{annotation.n_candidates}"]

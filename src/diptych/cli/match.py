@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -121,17 +122,24 @@ def _report(answers: Sequence[Matches], library: Any, *, problems: list[str], wr
 
 
 def _summary_lines(answers: Sequence[Matches], library: Any, *, written: list[Path]) -> Iterator[str]:  # noqa: ANN401
-    from collections import Counter
-
     if len(answers) > _N_SHOWN:
         yield f"... and {len(answers) - _N_SHOWN:,} more"
     left_out = ", ".join(f"{reason} ({n:,})" for reason, n in library.left_out.items())
     yield f"{len(library):,} reference spectra{f'; left out: {left_out}' if left_out else ''}"
     yield f"matched {sum(bool(answer.matches) for answer in answers):,} of {len(answers):,} spectra"
-    reasons = Counter(answer.reason for answer in answers if answer.reason)
-    if reasons:
-        yield f"not matched: {', '.join(f'{reason} ({n:,})' for reason, n in reasons.most_common())}"
+    unmatched, notes = (
+        [answer.reason for answer in answers if answer.reason and bool(answer.matches) == is_matched]
+        for is_matched in (False, True)
+    )
+    if unmatched:
+        yield f"not matched: {_counted(reason.partition(':')[0] for reason in unmatched)}"
+    if notes:
+        yield f"to mind: {_counted(part.partition(':')[0] for reason in notes for part in reason.split('; '))}"
     yield f"written: {', '.join(str(path) for path in written)}"
+
+
+def _counted(reasons: Iterable[str]) -> str:
+    return ", ".join(f"{reason} ({n:,})" for reason, n in Counter(reasons).most_common())
 
 
 def _table(answers: Sequence[Matches], *, width: int) -> Table:
@@ -146,9 +154,10 @@ def _table(answers: Sequence[Matches], *, width: int) -> Table:
 
 def _cells(answer: Matches) -> list[str]:
     from diptych.cli.tables import cut
+    from diptych.spectra.wording import mz_text
 
     query = answer.query
-    known = [cut(query.identifier, 22), "" if query.precursor_mz is None else f"{query.precursor_mz:.4f}"]
+    known = [cut(query.identifier, 22), mz_text(query.precursor_mz, decimals=4)]
     n_references = f"{answer.n_references:,}"
     if not answer.matches:
         return [*known, f"none: {answer.reason}", "", "", n_references]
