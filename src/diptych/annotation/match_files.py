@@ -27,6 +27,7 @@ COLUMNS = (
     "name",
     "molecularFormula",
     "InChIkey",
+    "InChIkey2D",
     "smiles",
     "referenceId",
     "score",
@@ -107,6 +108,7 @@ def _row(source: str, answer: Matches, match: Match | None) -> dict[str, str]:
         | facts
         | {
             "rank": str(match.rank),
+            "InChIkey2D": match.inchikey_first_block,
             "referenceId": match.reference.identifier,
             "score": f"{match.score:.6f}",
             "spectralEntropySimilarity": f"{match.similarity:.6f}",
@@ -146,6 +148,7 @@ def _match_to_dict(match: Match) -> dict[str, Any]:
         "name": metadata.get("compound_name", ""),
         "smiles": metadata.get("smiles", ""),
         "inchikey": metadata.get("inchikey", ""),
+        "inchikey_first_block": match.inchikey_first_block,
         "formula": metadata.get("formula", ""),
         "score": round(match.score, 6),
         "spectral_entropy_similarity": round(match.similarity, 6),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from diptych.ranking.spectrum_scorers import SpectrumScorer
     from diptych.spectra.spectrum import Spectrum
 
-_FIRST_BLOCK = 14
+_STATED_BLOCK = re.compile(r"[A-Z]{14}(?![A-Z])")
 # Queries of one precursor m/z share a window of references; few at a time keep the window narrow.
 _QUERIES_IN_WINDOW = 16
 
@@ -51,6 +52,11 @@ class Match:
     score: float
     similarity: float
     difference_ppm: float
+
+    @property
+    def inchikey_first_block(self) -> str:
+        """Of the reference's structure, else as it is stated; empty where neither is known."""
+        return first_block_of(self.reference)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -244,15 +250,23 @@ class SpectralLibrary:
 def molecule_of(spectrum: Spectrum) -> str:
     """Return what tells the molecule of a reference spectrum from others.
 
-    The first block of its InChIKey, as stated or of its SMILES or InChI; else its name in small letters; else the
-    identifier of the spectrum, so that it stands for itself.
+    The first block of its InChIKey; else its name in small letters; else the identifier of the spectrum, so that it
+    stands for itself.
+    """
+    block = first_block_of(spectrum)
+    return block or spectrum.metadata.get("compound_name", "").strip().casefold() or spectrum.identifier
+
+
+def first_block_of(spectrum: Spectrum) -> str:
+    """Return the first block of the InChIKey of a reference spectrum's molecule; empty where it is not known.
+
+    That of its SMILES, else of its InChI, standardised as all structures are: keys are stated of salts, too. Where none
+    can be read, as stated.
     """
     metadata = spectrum.metadata
-    stated = metadata.get("inchikey", "")[:_FIRST_BLOCK]
-    if len(stated) == _FIRST_BLOCK:
-        return stated
     block = _first_block(metadata.get("smiles", ""), metadata.get("inchi", ""))
-    return block or metadata.get("compound_name", "").strip().casefold() or spectrum.identifier
+    stated = _STATED_BLOCK.match(metadata.get("inchikey", ""))
+    return block or (stated[0] if stated else "")
 
 
 @lru_cache(maxsize=65536)
