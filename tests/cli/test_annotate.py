@@ -238,6 +238,17 @@ def test_several_files_go_into_one_table_and_a_bad_one_does_not_stop_the_others(
     assert json.loads((tmp_path / "out" / "annotations.json").read_text())["complete"] is False
 
 
+def test_the_files_of_a_folder_are_named_in_the_table(command: Command, library: Path, tmp_path: Path):
+    (tmp_path / "spectra").mkdir()
+    for name in ("b.mgf", "a.mgf"):
+        (tmp_path / "spectra" / name).write_text(mgf({}))
+    outcome = command(tmp_path / "spectra", "--library", library, "--top", "1")
+    assert outcome.code == 0, outcome.err
+    assert [(row["spectraFile"], row["spectrumId"]) for row in table(tmp_path / "out")] == [
+        ("a.mgf", "s1"), ("b.mgf", "s1#2"),
+    ]  # fmt: skip
+
+
 def test_only_the_first_answers_are_shown(command: Command, library: Path, tmp_path: Path):
     (tmp_path / "a.mgf").write_text(mgf(*[{} for _ in range(23)]))
     outcome = command(tmp_path / "a.mgf", "--library", library, "--top", "1")

@@ -200,6 +200,13 @@ def test_a_file_that_cannot_be_read_does_not_stop_the_others(match: Callable[...
     assert [row["spectrumId"] for row in table() if row["rank"] == "1"] == ["first"]
 
 
+def test_the_files_of_a_folder_are_named_in_the_table(match: Callable[..., Outcome]):
+    Path("folder").mkdir()
+    Path("unknowns.mgf").rename("folder/unknowns.mgf")
+    assert match("folder", "-r", "references.mgf", "--top", "1").code == 0
+    assert {row["spectraFile"] for row in table()} == {"unknowns.mgf"}
+
+
 def test_references_without_a_usable_spectrum_are_refused(match: Callable[..., Outcome]):
     Path("references.mgf").write_text(
         REFERENCES.partition("BEGIN IONS\nTITLE=without")[2].join(["BEGIN IONS\nTITLE=without", ""])

@@ -50,7 +50,7 @@ class Annotation:
         Of the spectra that were answered together; one unless spectra were merged; empty for a record that could not
         be read.
     source
-        Name of the file that the spectra came from; empty where they came from elsewhere.
+        Name of the file that the spectra came from, its path within a folder; empty where they came from elsewhere.
     feature_id, scans, retention_time
         As the file writes them, empty where it does not.
     precursor_mz

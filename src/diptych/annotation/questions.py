@@ -126,7 +126,7 @@ def blank_annotation(spectrum: Spectrum, *, source: str = "") -> Annotation:
     metadata, precursor_mz = spectrum.metadata, spectrum.precursor_mz
     return Annotation(
         identifiers=(spectrum.identifier,),
-        source=source,
+        source=metadata.get("file_in_folder") or source,
         feature_id=metadata.get("feature_id", ""),
         scans=metadata.get("scans", ""),
         retention_time=metadata.get("retention_time", ""),

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from diptych.retrieval import StructureLibrary
 
 _N_SHOWN = 20
-_SPECTRA = "Spectra: MGF, MSP, mzML, mzXML, MassBank, GNPS JSON, TSV; plain, gzip or xz."
+_SPECTRA = "Spectra: MGF, MSP, mzML, mzXML, MassBank, GNPS JSON, TSV; plain, gzip or xz; or a folder of such files."
 _LIBRARY = "Folder made by 'diptych library build'. [default: the shipped structures]"
 _MODEL = "Name or folder of a model. [default: the shipped one]"
 _PPM = "Half-width of the mass window, ppm of the precursor m/z."

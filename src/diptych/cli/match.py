@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from diptych.spectra import Spectrum
 
 _N_SHOWN = 20
-_SPECTRA = "Spectra: MGF, MSP, mzML, mzXML, MassBank, GNPS JSON, TSV; plain, gzip or xz."
+_SPECTRA = "Spectra: MGF, MSP, mzML, mzXML, MassBank, GNPS JSON, TSV; plain, gzip or xz; or a folder of such files."
 _REFERENCES = "File or folder of reference spectra, in any of these formats; repeatable."
 _SCORERS = (
     *("with_model", "match_evidence", "spectral_entropy", "cosine", "modified_cosine", "binned_cosine"),
@@ -62,7 +62,7 @@ def match_command(
     measure, made_with = _scorer(scorer, model)
     problems: list[str] = []
     library = SpectralLibrary.of(spectrum for path in references for spectrum in _read(path, problems))
-    asked = [(path.name, spectrum) for path in spectra for spectrum in _readable(path, problems)]
+    asked = [(_source(spectrum, path), spectrum) for path in spectra for spectrum in _readable(path, problems)]
     answers = library.search([spectrum for _, spectrum in asked], scorer=measure, ppm=window, top=top)
     named = [(source, answer) for (source, _), answer in zip(asked, answers, strict=True)]
     provenance = {
@@ -113,6 +113,10 @@ def _read(path: Path, problems: list[str]) -> Iterator[Spectrum]:
     from diptych.spectra import read_spectra
 
     return read_spectra(path, on_problem=lambda problem: problems.append(str(problem)))
+
+
+def _source(spectrum: Spectrum, path: Path) -> str:
+    return spectrum.metadata.get("file_in_folder") or path.name
 
 
 def _readable(path: Path, problems: list[str]) -> Iterator[Spectrum]:
