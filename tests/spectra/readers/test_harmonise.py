@@ -152,7 +152,8 @@ def test_a_normalised_collision_energy_is_kept_apart():
     [
         ({"spectrum_id": "CCMSLIB1", "scans": "5"}, "CCMSLIB1"),
         ({"ACCESSION": "MSBNK-1"}, "MSBNK-1"),
-        ({"FEATURE_ID": "7", "SCANS": "5", "TITLE": "t"}, "7"),
+        ({"FEATURE_ID": "7", "SCANS": "5", "TITLE": "t"}, "t"),
+        ({"FEATURE_ID": "7", "SCANS": "5"}, "7"),
         ({"SCANS": "-1", "TITLE": "t", "NAME": "n"}, "t"),
         ({"NAME": "n"}, "n"),
         ({}, "9"),

@@ -17,7 +17,7 @@ from diptych.spectra.spectrum import Spectrum
 
 _ABSENT = frozenset({"", "n/a", "na", "none", "null", "nan", "unknown", "n.d.", "-"})
 _MAY_BE_ABSENT = ("smiles", "inchi", "inchikey", "formula", "adduct", "compound_name")
-_IDENTIFIERS = ("identifier", "spectrum_id", "feature_id", "scans", "title", "usi", "compound_name")
+_IDENTIFIERS = ("identifier", "spectrum_id", "title", "feature_id", "scans", "usi", "compound_name")
 _CHARGE = re.compile(r"([+-]?)(\d{1,3})(?:\.0*)?([+-]?)|(\++|-+)")
 _INCHIKEY = re.compile(r"[A-Z]{14}(?:-[A-Z]{8,10}(?:-[A-Z])?)?")
 # Fewer decimals than this are noted: half a unit of the fourth is narrower than any usual window.
