@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from diptych.evaluation.known import KnownSpectra
     from diptych.evaluation.overlap import Overlap
 
-_TRAINED_ON = "training_first_blocks.txt"
+TRAINED_ON = "training_first_blocks.txt"
 
 
 def overlap_command(
@@ -35,7 +35,7 @@ def overlap_command(
     from diptych.evaluation.overlap import Overlap, read_first_blocks
 
     folder = model_folder(model)
-    trained_on = read_first_blocks(folder / _TRAINED_ON)
+    trained_on = read_first_blocks(folder / TRAINED_ON)
     known, n_unreadable = _known(spectra)
     overlap = Overlap.of(known, trained_on)
     for line in _lines(overlap, model=str(folder), n_trained_on=len(trained_on), n_unreadable=n_unreadable):
