@@ -79,6 +79,16 @@ def test_a_precursor_lighter_than_its_adduct_is_a_reason():
     assert answer.reason
 
 
+def test_a_precursor_of_too_few_decimals_for_the_window_is_kept_in_mind():
+    coarse = spectrum(adduct=Adduct.parse("[M+H]+"), precursor_mz=195.0, metadata={"precursor_mz_decimals": "0"})
+    answer = Asking(ppm=10).ask(coarse)
+    assert isinstance(answer, Question)
+    assert answer.blank.reason.startswith("precursor m/z stated coarsely: 195 may be off by 0.5")
+    wide = Asking(ppm=5000).ask(coarse)
+    assert isinstance(wide, Question)
+    assert wide.blank.reason == ""
+
+
 def test_an_adduct_that_was_not_understood_is_kept_in_mind():
     answer = Asking(ppm=10).ask(spectrum(metadata={"adduct": "[M+Xx]+", "ionmode": "positive"}))
     assert isinstance(answer, Question)

@@ -103,7 +103,7 @@ def table(folder: Path) -> list[dict[str, str]]:
 
 
 def test_spectra_become_a_table_json_and_a_summary(command: Command, library: Path, tmp_path: Path):
-    (tmp_path / "a.mgf").write_text(mgf({"FEATURE_ID": 5, "SCANS": 17}, {"PEPMASS": 500.0}, {"PEPMASS": None}))
+    (tmp_path / "a.mgf").write_text(mgf({"FEATURE_ID": 5, "SCANS": 17}, {"PEPMASS": 500.1234}, {"PEPMASS": None}))
     outcome = command(tmp_path / "a.mgf", "--library", library)
     assert outcome.code == 0, outcome.err
     rows = table(tmp_path / "out")
@@ -143,13 +143,69 @@ def test_a_model_that_ranks_no_structures_is_said_to(
 ):
     (tmp_path / "a.mgf").write_text(mgf({}))
     asked = (tmp_path / "a.mgf", "--library", library)
-    assert "probabilities hold if the answer is in the library" in command(*asked).out
+    assert "probabilities compare" in command(*asked).out
     model.metadata["ranks_structures"] = False
     code, out, err = command(*asked)
     assert code == 0
-    assert "probabilities hold" not in out
+    assert "probabilities compare" not in out
+    assert "probabilities mean nothing: the model was not trained to rank structures" in out
     assert err.startswith("diptych: model first-two-peaks was trained to compare spectra with spectra alone: its ranks")
     assert err.count("\n") == 1
+
+
+def test_a_candidate_without_competitors_is_shown_as_the_only_one(command: Command, library: Path, tmp_path: Path):
+    # Paracetamol, 151.063329 + 1.007276: the only structure of its mass.
+    (tmp_path / "a.mgf").write_text(mgf({}, {"PEPMASS": 152.070605}))
+    outcome = command(tmp_path / "a.mgf", "--library", library)
+    shown = {line.split()[0]: line.split() for line in outcome.out.splitlines() if line.startswith("s")}
+    assert shown["s2"][-2:] == ["only", "1"]
+    assert float(shown["s1"][-2]) < 1
+    assert [row["probability"] for row in table(tmp_path / "out")][-1] == "1.000000"
+    assert "1 spectrum had a single candidate: nothing else was found, which is no evidence" in outcome.out
+
+
+def test_the_closing_lines_say_what_probabilities_mean(command: Command, library: Path, tmp_path: Path):
+    (tmp_path / "a.mgf").write_text(mgf({}))
+    meaning = (
+        "probabilities compare the candidates found in the mass window under the adducts tried; they say nothing "
+        "if the right structure is not among them"
+    )
+    with_prior = command(tmp_path / "a.mgf", "--library", library).out
+    assert meaning in with_prior
+    assert "a single candidate" not in with_prior
+    without = command(tmp_path / "a.mgf", "--library", library, "--prior", "0").out
+    assert "no probabilities with --prior 0" in without
+    assert "probabilities compare" not in without
+
+
+def test_a_model_without_calibration_gives_no_probabilities_and_says_so(
+    command: Command, model: FirstTwoPeaks, library: Path, tmp_path: Path
+):
+    model.metadata = {}
+    (tmp_path / "a.mgf").write_text(mgf({}))
+    outcome = command(tmp_path / "a.mgf", "--library", library)
+    assert "no probabilities: the model was not calibrated for this" in outcome.out
+
+
+def test_bad_values_are_said_and_do_not_break_the_table(command: Command, library: Path, tmp_path: Path):
+    text = mgf({"PEPMASS": "abc"}, {"PEPMASS": "1e300"}, {"PEPMASS": 500}, {"PEPMASS": "195.1"}, {"ADDUCT": "[Xx]"})
+    (tmp_path / "a.mgf").write_text(text.replace("104 0.5", "104 -0.5\nnan 1"))
+    outcome = command(tmp_path / "a.mgf", "--library", library, "--ppm", "100")
+    rows = {row["spectrumId"]: row for row in table(tmp_path / "out")}
+    assert rows["s1"]["reason"] == "no precursor m/z: 'abc' is no number"
+    assert (rows["s2"]["precursorMz"], rows["s2"]["reason"]) == ("1.00000e+300", "absurd precursor m/z")
+    coarse = "precursor m/z stated coarsely: {} more than the window of 100 ppm"
+    assert rows["s3"]["reason"] == (
+        "no structure in the library within 100 ppm: " + coarse.format("500 may be off by 0.5,")
+        + "; peaks without a usable number left out: 2"
+    )  # fmt: skip
+    assert rows["s4"]["reason"].startswith(coarse.format("195.1 may be off by 0.05,"))
+    assert max(map(len, outcome.out.splitlines()[:6])) < 100
+    assert "absurd precursor m/z (1)" in outcome.out
+    assert "no structure in the library within 100 ppm (1)" in outcome.out
+    assert "peaks without a usable number left out (2)" in outcome.out
+    assert "adduct not understood (1)" in outcome.out
+    assert "precursor m/z stated coarsely (1)" in outcome.out
 
 
 def test_ppm_top_and_format_are_obeyed(command: Command, library: Path, tmp_path: Path):
@@ -195,6 +251,17 @@ def test_several_files_go_into_one_table_and_a_bad_one_does_not_stop_the_others(
     assert "b.mgf" in outcome.err
     assert {row["spectraFile"] for row in table(tmp_path / "out") if row["rank"]} == {"a.mgf", "c.mgf"}
     assert json.loads((tmp_path / "out" / "annotations.json").read_text())["complete"] is False
+
+
+def test_the_files_of_a_folder_are_named_in_the_table(command: Command, library: Path, tmp_path: Path):
+    (tmp_path / "spectra").mkdir()
+    for name in ("b.mgf", "a.mgf"):
+        (tmp_path / "spectra" / name).write_text(mgf({}))
+    outcome = command(tmp_path / "spectra", "--library", library, "--top", "1")
+    assert outcome.code == 0, outcome.err
+    assert [(row["spectraFile"], row["spectrumId"]) for row in table(tmp_path / "out")] == [
+        ("a.mgf", "s1"), ("b.mgf", "s1#2"),
+    ]  # fmt: skip
 
 
 def test_only_the_first_answers_are_shown(command: Command, library: Path, tmp_path: Path):

@@ -145,27 +145,27 @@ def test_a_mis_encoded_file_is_read(command: Command, with_model: None, tmp_path
 
 
 PEAK_LISTS = {
-    "nan": ("100 nan\nnan 5\n" + PEAKS, True),
-    "negative": ("-100 50\n101 -50\n" + PEAKS, True),
-    "zero": ("0 50\n101 0\n" + PEAKS, True),
-    "infinite": ("inf 50\n101 inf\n" + PEAKS, True),
-    "unsorted": ("180.1 3\n" + PEAKS + "50.2 7\n", True),
-    "many": ("".join(f"{50 + i * 0.001:.3f} {1 + i % 97}\n" for i in range(100_000)), True),
-    "none": ("", False),
-    "only zeros": ("100 0\n110 0\n120 0\n", False),
+    "nan": ("100 nan\nnan 5\n" + PEAKS, True, "peaks without a usable number left out: 2"),
+    "negative": ("-100 50\n101 -50\n" + PEAKS, True, "peaks without a usable number left out: 2"),
+    "zero": ("0 50\n101 0\n" + PEAKS, True, "peaks without a usable number left out: 1"),
+    "infinite": ("inf 50\n101 inf\n" + PEAKS, True, "peaks without a usable number left out: 2"),
+    "unsorted": ("180.1 3\n" + PEAKS + "50.2 7\n", True, ""),
+    "many": ("".join(f"{50 + i * 0.001:.3f} {1 + i % 97}\n" for i in range(100_000)), True, ""),
+    "none": ("", False, "no peaks"),
+    "only zeros": ("100 0\n110 0\n120 0\n", False, "no peaks"),
 }
 
 
 @pytest.mark.parametrize("kind", PEAK_LISTS)
 def test_odd_peaks_are_survived(kind: str, command: Command, with_model: None, tmp_path: Path):
-    peaks, is_usable = PEAK_LISTS[kind]
+    peaks, is_usable, reason = PEAK_LISTS[kind]
     (tmp_path / "odd.mgf").write_text(CAFFEINE.format("odd", peaks) + good)
     outcome = command(tmp_path / "odd.mgf")
     assert outcome == (0, "")
     rows = {row["spectrumId"]: row for row in rows_in(tmp_path / "out")}
     assert rows["good"]["status"] == "annotated"
     assert (rows["odd"]["status"] == "annotated") == is_usable
-    assert bool(rows["odd"]["reason"]) != is_usable
+    assert rows["odd"]["reason"] == reason
 
 
 HEADERS = {

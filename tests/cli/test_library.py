@@ -107,6 +107,45 @@ def test_info_says_what_a_library_holds(diptych: Command, library: Path):
         assert expected in out
 
 
+def model_of(folder: Path, *blocks: str, digest: str = StandIn.digest) -> Path:
+    """Write what ``library info`` reads of a model: its digest, and the molecules that it was trained on."""
+    folder.mkdir()
+    described = {"format_version": 1, "name": "stand-in", "digest": digest, "config": {}, "metadata": {}}
+    (folder / "model.json").write_text(json.dumps(described))
+    if blocks:
+        (folder / "training_first_blocks.txt").write_text("".join(f"{block}\n" for block in blocks))
+    return folder
+
+
+def test_info_counts_the_training_molecules(
+    diptych: Command, library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    # Of ethanol and dimethyl ether the model has seen ethanol.
+    monkeypatch.chdir(tmp_path)
+    assert "training molecules" not in diptych("library", "info", library)[1]
+    model_of(tmp_path / "stand-in", "LFQSCWFLJHTTHZ", "RYYVLZVUVIJVGH")
+    for told in ((), ("--model", tmp_path / "stand-in")):
+        _, out, _ = diptych("library", "info", library, *told)
+        (line,) = (line for line in out.splitlines() if "training molecules" in line)
+        assert "1 of 2 (50.0 %)" in line
+
+
+def test_info_counts_nothing_by_another_model(
+    diptych: Command, library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    other = model_of(tmp_path / "stand-in", "LFQSCWFLJHTTHZ", digest="bad" * 20)
+    code, out, _ = diptych("library", "info", library)
+    assert (code, "training molecules" in out) == (0, False)
+    code, _, err = diptych("library", "info", library, "--model", other)
+    assert code == 1
+    assert "embedded by the model stand-in; expected its folder, got" in err
+    assert "no such model" in diptych("library", "info", library, "--model", "nowhere")[2]
+    silent = model_of(tmp_path / "silent")
+    code, out, _ = diptych("library", "info", library, "--model", silent)
+    assert (code, "training molecules" in out) == (0, False)
+
+
 def test_structures_are_listed_by_mass_or_formula(diptych: Command, library: Path):
     for question in (("--mass", "46.0419"), ("--formula", "C2H6O")):
         code, out, _ = diptych("library", "search", library, *question)

@@ -50,7 +50,7 @@ END IONS
 
 BEGIN IONS
 TITLE=another mass
-PEPMASS=300.1
+PEPMASS=300.1234
 ADDUCT=[M+H]+
 110.071 280
 138.066 999
@@ -117,14 +117,36 @@ def test_the_molecules_of_the_references_are_ranked_for_every_spectrum(match: Ca
     assert "not matched: no reference of its ion within 10 ppm (1)" in outcome.out
 
 
+def test_only_references_of_the_mass_compete_unless_the_search_is_open(match: Callable[..., Outcome]):
+    outcome = match("unknowns.mgf", "-r", "references.mgf")
+    assert "not matched: no reference of its ion within 10 ppm (1)" in outcome.out
+    assert [row["status"] for row in table()] == ["matched", "matched", "not matched"]
+    outcome = match("unknowns.mgf", "-r", "references.mgf", "--open")
+    assert "matched 2 of 2 spectra" in outcome.out
+    # 300.1234 beside 195.0877: 538,402 ppm apart, and the first 1 ppm.
+    shown = {
+        line.split()[0]: line.split() for line in outcome.out.splitlines() if line.startswith(("first", "another"))
+    }
+    assert (shown["first"][-2], shown["another"][-2]) == ("-1.0", "538,402")
+
+
+def test_the_first_block_stands_there_wherever_it_is_known(match: Callable[..., Outcome]):
+    inchi = "InChI=1S/C8H10N4O2/c1-10-4-9-6-5(10)7(13)12(3)8(14)11(6)2/h4H,1-3H3"
+    references = REFERENCES.replace("INCHIKEY=RYYVLZVUVIJVGH-UHFFFAOYSA-N", f"INCHI={inchi}")
+    Path("references.mgf").write_text(references.replace("SMILES=CC", "REMARK=CC"), encoding="utf-8")
+    match("unknowns.mgf", "-r", "references.mgf")
+    assert [(row["InChIkey"], row["InChIkey2D"]) for row in table()] == [("", "RYYVLZVUVIJVGH"), ("", ""), ("", "")]
+
+
 def test_the_json_file_says_what_the_answers_were_made_with(match: Callable[..., Outcome]):
-    match("unknowns.mgf", "-r", "references.mgf", "-o", "answers", "--format", "json", "--top", "1")
+    match("unknowns.mgf", "-r", "references.mgf", "--open", "-o", "answers", "--format", "json", "--top", "1")
     document = json.loads(Path("answers/matches.json").read_text(encoding="utf-8"))
     made = document["provenance"]
     assert (made["scorer"], made["model_digest"]) == ("first-two-peaks_with_match_evidence", "d" * 64)
     assert (made["references"], made["n_references"], made["ppm"]) == (["references.mgf"], 2, None)
     assert [len(answer["matches"]) for answer in document["answers"]] == [1, 1]
     assert document["answers"][0]["matches"][0]["name"] == "Caffeine"
+    assert document["answers"][0]["matches"][0]["inchikey_first_block"] == "RYYVLZVUVIJVGH"
     assert not Path("answers/matches.tsv").exists()
 
 
@@ -134,10 +156,29 @@ def test_without_a_network_the_peaks_alone_are_compared(match: Callable[..., Out
     assert table()[0]["score"] == table()[0]["spectralEntropySimilarity"]
 
 
+def test_what_is_to_mind_about_a_query_is_said(match: Callable[..., Outcome]):
+    coarse = (
+        UNKNOWNS.replace("300.1234", "1e300")
+        .replace("195.0875", "195.1")
+        .replace("138.066 999", "138.066 999\nnan 280")
+    )
+    Path("unknowns.mgf").write_text(coarse, encoding="utf-8")
+    outcome = match("unknowns.mgf", "-r", "references.mgf", "--ppm", "100")
+    first, *_, last = table()
+    assert first["reason"] == (
+        "precursor m/z stated coarsely: 195.1 may be off by 0.05, more than the window of 100 ppm; "
+        "peaks without a usable number left out: 1"
+    )
+    assert (last["precursorMz"], last["reason"]) == ("1.00000e+300", "absurd precursor m/z")
+    assert "not matched: absurd precursor m/z (1)" in outcome.out
+    assert "to mind: precursor m/z stated coarsely (1), peaks without a usable number left out (1)" in outcome.out
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--scorer", "entropy"), "no spectrum scorer 'entropy'; expected one of precursor_mz"),
+        (("--scorer", "entropy"), "no spectrum scorer 'entropy'; expected one of with_model, match_evidence"),
+        (("--open", "--ppm", "5"), "--open looks at references of any precursor m/z; expected it without --ppm"),
         (("--scorer", "cosine", "--model", "other"), "--scorer cosine asks no model"),
         (("--format", "xlsx"), "output format xlsx; expected one of tsv, json"),
         (("--ppm", "0"), "Invalid value for '--ppm'"),
@@ -156,7 +197,14 @@ def test_a_file_that_cannot_be_read_does_not_stop_the_others(match: Callable[...
     outcome = match("empty.mgf", "unknowns.mgf", "-r", "references.mgf")
     assert outcome.code == 1
     assert outcome.err.startswith("diptych: empty.mgf: ")
-    assert [row["spectrumId"] for row in table() if row["rank"] == "1"] == ["first", "another mass"]
+    assert [row["spectrumId"] for row in table() if row["rank"] == "1"] == ["first"]
+
+
+def test_the_files_of_a_folder_are_named_in_the_table(match: Callable[..., Outcome]):
+    Path("folder").mkdir()
+    Path("unknowns.mgf").rename("folder/unknowns.mgf")
+    assert match("folder", "-r", "references.mgf", "--top", "1").code == 0
+    assert {row["spectraFile"] for row in table()} == {"unknowns.mgf"}
 
 
 def test_references_without_a_usable_spectrum_are_refused(match: Callable[..., Outcome]):

@@ -11,7 +11,7 @@ from diptych.molecules.formula import Formula
 from diptych.molecules.structure import Structure
 from diptych.retrieval import StructureLibrary, structure_table
 from diptych.retrieval.description import LibraryDescription, sizes_and_digest
-from diptych.retrieval.structure_table import StructureTable, write_structure_table
+from diptych.retrieval.structure_table import StructureTable, first_blocks, write_structure_table
 
 DIM = 8
 SMILES = [
@@ -283,3 +283,9 @@ def test_a_folder_that_is_no_library_is_an_error(tmp_path: Path):
         LibraryError, match=r"library\.json: missing; expected a folder made by 'diptych library build'"
     ):
         StructureLibrary.load(tmp_path)
+
+
+def test_a_table_that_cannot_be_read_has_no_first_blocks(tmp_path: Path):
+    (tmp_path / "structures.parquet").write_bytes(b"PAR1 is not enough")
+    with pytest.raises(LibraryError, match=r"structures\.parquet: no readable Parquet table"):
+        list(first_blocks(tmp_path / "structures.parquet"))

@@ -54,6 +54,15 @@ def test_only_references_of_the_ion_and_within_the_window_compete():
     assert answer.matches[0].difference_ppm == pytest.approx(-0.001 / 200.001 * 1e6)
 
 
+def test_a_salt_and_its_base_are_one_molecule():
+    # The InChIKey of ethylamine hydrochloride beside its SMILES, and ethylamine's own.
+    salt = LESS.with_changes(metadata={"inchikey": "XWBDWHCCBGMXKG-UHFFFAOYSA-N", "smiles": "CCN.Cl"})
+    base = ALIKE.with_changes(metadata={"inchikey": "QUSNBJAOOMFDIB-UHFFFAOYSA-N"})
+    (answer,) = SpectralLibrary.of([salt, base]).search([QUERY], scorer=ENTROPY)
+    assert [match.molecule for match in answer.matches] == ["QUSNBJAOOMFDIB"]
+    assert answer.matches[0].inchikey_first_block == "QUSNBJAOOMFDIB"
+
+
 def test_the_window_finds_what_scoring_everything_finds():
     rng = np.random.default_rng(0)
     references = [
@@ -131,10 +140,13 @@ def test_impossible_settings_are_refused(wrong: dict):
         SpectralLibrary.of([ALIKE]).search([QUERY], scorer=PrecursorScorer(), **wrong)
 
 
-def test_a_molecule_is_known_by_its_inchikey_then_structure_then_name():
+def test_a_molecule_is_known_by_its_structure_then_inchikey_then_name():
     key = "RYYVLZVUVIJVGH-UHFFFAOYSA-N"
     caffeine = "Cn1c(=O)c2c(ncn2C)n(C)c1=O"
-    assert molecule_of(spectrum(of="a", inchikey=key, smiles="C")) == "RYYVLZVUVIJVGH"
+    assert molecule_of(spectrum(of="a", inchikey=key, smiles="C")) == "VNWKTOKETHGBQD"
+    assert molecule_of(spectrum(of="a", inchikey=key, smiles="no structure")) == "RYYVLZVUVIJVGH"
+    assert molecule_of(spectrum(of="a", inchikey=key)) == "RYYVLZVUVIJVGH"
+    assert molecule_of(spectrum(of="a", inchikey="RYYVLZVUVI")) == "a"
     assert molecule_of(spectrum(of="a", smiles=caffeine)) == "RYYVLZVUVIJVGH"
     assert molecule_of(spectrum(of="a", inchi="InChI=1S/CH4/h1H4")) == "VNWKTOKETHGBQD"
     assert molecule_of(spectrum(of="a", smiles="no structure", compound_name=" Caffeine ")) == "caffeine"

@@ -10,7 +10,12 @@ def test_peaks_are_sorted_and_unusable_ones_counted():
     assert spectrum.mz.tolist() == [100, 200]
     assert spectrum.intensity.tolist() == [1, 2]
     assert spectrum.metadata["unusable_peaks"] == "4"
+    assert spectrum.metadata["impossible_peaks"] == "3"
     assert (spectrum.mz.dtype, spectrum.intensity.dtype) == (np.float64, np.float32)
+
+
+def test_points_of_no_intensity_are_nothing_impossible():
+    assert "impossible_peaks" not in Spectrum.from_peaks([100, 150], [2, 0]).metadata
 
 
 def test_a_spectrum_cannot_be_changed():

@@ -92,3 +92,14 @@ def test_an_error_on_the_way_leaves_the_older_file(tmp_path: Path):
         write_mgf(failing(), path)
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_the_decimals_of_the_precursor_say_comes_back(tmp_path: Path):
+    spectra = [
+        Spectrum.from_peaks([100.0], [1.0], precursor_mz=mz, identifier=str(mz), metadata=metadata)
+        for mz, metadata in ((480.0, {}), (480.123456789, {}), (481.0, {"precursor_mz_decimals": "0"}))
+    ]
+    write_mgf(spectra, tmp_path / "a.mgf")
+    back = list(read_spectra(tmp_path / "a.mgf"))
+    assert [spectrum.precursor_mz for spectrum in back] == [480.0, 480.123456789, 481.0]
+    assert [spectrum.metadata.get("precursor_mz_decimals") for spectrum in back] == [None, None, "0"]

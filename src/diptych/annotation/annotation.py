@@ -26,8 +26,9 @@ class Candidate:
     score
         Cosine between spectrum and structure, in [-1, 1].
     probability
-        In [0, 1], over all candidates of the spectrum and conditional on the answer being one of them; None where
-        the model was not calibrated.
+        In [0, 1]: how this candidate compares with the others in the mass window under the adducts tried. It says
+        nothing if the right structure is not among them; a single candidate has 1.0 whatever its score, which is no
+        evidence. None where the model was not calibrated.
     mass_error_ppm
         (measured - theoretical) / theoretical precursor m/z, times 1e6.
     """
@@ -50,7 +51,7 @@ class Annotation:
         Of the spectra that were answered together; one unless spectra were merged; empty for a record that could not
         be read.
     source
-        Name of the file that the spectra came from; empty where they came from elsewhere.
+        Name of the file that the spectra came from, its path within a folder; empty where they came from elsewhere.
     feature_id, scans, retention_time
         As the file writes them, empty where it does not.
     precursor_mz
@@ -58,12 +59,13 @@ class Annotation:
     adduct
         As the file states it; None where it does not (then each candidate states its own).
     n_candidates
-        Number of structures in the mass window, of which ``candidates`` holds the best.
+        Number of structures in the mass window, of which ``candidates`` holds the best. Where it is 1, the
+        probability of that one says nothing.
     candidates
         Best first.
     reason
-        Why there are no candidates, or what to mind about those that there are; a category, then after a colon the
-        particulars. Empty for a plain answer.
+        Why there are no candidates, or what to mind about those that there are, parted by semicolons; a category, then
+        after a colon the particulars. Empty for a plain answer.
     """
 
     identifiers: tuple[str, ...] = ()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from diptych.errors import OutputError
 from diptych.files import replacing
+from diptych.spectra.wording import mz_text
 
 if TYPE_CHECKING:
     from diptych.retrieval.spectral_library import Match, Matches
@@ -26,6 +27,7 @@ COLUMNS = (
     "name",
     "molecularFormula",
     "InChIkey",
+    "InChIkey2D",
     "smiles",
     "referenceId",
     "score",
@@ -92,7 +94,7 @@ def _row(source: str, answer: Matches, match: Match | None) -> dict[str, str]:
     row = {
         "spectrumId": query.identifier,
         "spectraFile": source,
-        "precursorMz": "" if query.precursor_mz is None else f"{query.precursor_mz:.5f}",
+        "precursorMz": mz_text(query.precursor_mz, decimals=5),
         "adduct": query.adduct.name if query.adduct else "",
         "numberOfReferences": str(answer.n_references),
         "status": "not matched" if match is None else "matched",
@@ -106,6 +108,7 @@ def _row(source: str, answer: Matches, match: Match | None) -> dict[str, str]:
         | facts
         | {
             "rank": str(match.rank),
+            "InChIkey2D": match.inchikey_first_block,
             "referenceId": match.reference.identifier,
             "score": f"{match.score:.6f}",
             "spectralEntropySimilarity": f"{match.similarity:.6f}",
@@ -145,6 +148,7 @@ def _match_to_dict(match: Match) -> dict[str, Any]:
         "name": metadata.get("compound_name", ""),
         "smiles": metadata.get("smiles", ""),
         "inchikey": metadata.get("inchikey", ""),
+        "inchikey_first_block": match.inchikey_first_block,
         "formula": metadata.get("formula", ""),
         "score": round(match.score, 6),
         "spectral_entropy_similarity": round(match.similarity, 6),

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from diptych.annotation.annotation import Annotation
 from diptych.annotation.questions import Question
 from diptych.spectra import Spectrum
+from diptych.spectra.wording import quoted
 
 
 @dataclass(kw_only=True)
@@ -85,7 +86,9 @@ class FeatureGroups:
     def merged(self) -> Iterable[MergedQuestion]:
         """Yield the question of each feature in the order in which features first appeared."""
         for key, groups in self._groups.items():
-            warning = f"feature split: its spectra differ in precursor or adduct, {key!r}" if len(groups) > 1 else ""
+            warning = (
+                f"feature split: its spectra differ in precursor or adduct, {quoted(key)}" if len(groups) > 1 else ""
+            )
             for group in groups:
                 yield _merged(group, key=key, warning=warning)
 

@@ -10,7 +10,7 @@ import numpy as np
 from diptych.annotation.annotation import Annotation
 from diptych.spectra import Adduct, Spectrum
 from diptych.spectra.adduct import LIKELY_ADDUCTS
-from diptych.spectra.quality import QualitySettings, reject_reason
+from diptych.spectra.quality import QualitySettings, doubts, rejection_text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,9 +82,9 @@ class Asking:
     def ask(self, spectrum: Spectrum, *, source: str = "") -> Question | Annotation:
         """Return what to ask about a spectrum, or an annotation with the reason why nothing can be asked."""
         blank = blank_annotation(spectrum, source=source)
-        rejection = reject_reason(spectrum, self.quality)
-        if rejection is not None or spectrum.precursor_mz is None:
-            return replace(blank, reason=str(rejection or "no precursor m/z"))
+        rejection = rejection_text(spectrum, self.quality)
+        if rejection or spectrum.precursor_mz is None:
+            return replace(blank, reason=rejection or "no precursor m/z")
         adducts = self._adducts_of(spectrum)
         if isinstance(adducts, str):
             return replace(blank, reason=adducts)
@@ -92,7 +92,7 @@ class Asking:
         windows = tuple(window for window in windows if window.neutral_mass > 0)
         if not windows:
             return replace(blank, reason=f"precursor lighter than its adduct: {_names(adducts)}")
-        return Question(blank=replace(blank, reason=_doubt(spectrum)), windows=windows)
+        return Question(blank=replace(blank, reason=doubts(spectrum, ppm=self.ppm)), windows=windows)
 
     def _adducts_of(self, spectrum: Spectrum) -> Sequence[Adduct] | str:
         if spectrum.adduct is not None:
@@ -121,17 +121,12 @@ def _names(adducts: Sequence[Adduct]) -> str:
     return ", ".join(adduct.name for adduct in adducts)
 
 
-def _doubt(spectrum: Spectrum) -> str:
-    written = spectrum.metadata.get("adduct", "").strip()
-    return f"adduct not understood: {written!r}" if written and spectrum.adduct is None else ""
-
-
 def blank_annotation(spectrum: Spectrum, *, source: str = "") -> Annotation:
     """Return the answer to a spectrum before anything was asked: who it is."""
     metadata, precursor_mz = spectrum.metadata, spectrum.precursor_mz
     return Annotation(
         identifiers=(spectrum.identifier,),
-        source=source,
+        source=metadata.get("file_in_folder") or source,
         feature_id=metadata.get("feature_id", ""),
         scans=metadata.get("scans", ""),
         retention_time=metadata.get("retention_time", ""),

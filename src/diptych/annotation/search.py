@@ -55,7 +55,8 @@ class CandidateSearch:
 
     def nothing(self, question: Question) -> Annotation:
         """Return the answer to a question whose windows are all empty."""
-        return replace(question.blank, reason=f"no structure in the library within {self.ppm:g} ppm")
+        nothing, doubts = f"no structure in the library within {self.ppm:g} ppm", question.blank.reason
+        return replace(question.blank, reason=f"{nothing}: {doubts}" if doubts else nothing)
 
     def answer(
         self, question: Question, spans: Spans, vector: NDArray[np.float32], *, spectra: Sequence[Spectrum]

@@ -24,6 +24,8 @@ class Summary:
         Answers with at least one candidate.
     n_unreadable
         Answers to records that could not be read.
+    n_single
+        Answers with one candidate, which stands first whatever its score.
     not_annotated, notes
         Number of answers for each category of reason, without and with candidates.
     """
@@ -32,6 +34,7 @@ class Summary:
     n_answers: int = 0
     n_annotated: int = 0
     n_unreadable: int = 0
+    n_single: int = 0
     not_annotated: Counter[str] = field(default_factory=Counter)
     notes: Counter[str] = field(default_factory=Counter)
     _started: float = field(default_factory=time.perf_counter)
@@ -42,9 +45,11 @@ class Summary:
         self.n_answers += 1
         self.n_annotated += annotation.is_annotated
         self.n_unreadable += annotation.is_unreadable
-        if annotation.reason:
-            counts = self.notes if annotation.is_annotated else self.not_annotated
-            counts[annotation.reason.partition(":")[0]] += 1
+        self.n_single += annotation.n_candidates == 1
+        if not annotation.is_annotated:
+            self.not_annotated.update(_categories(annotation.reason)[:1])
+        else:
+            self.notes.update(_categories(annotation.reason))
 
     @property
     def seconds(self) -> float:
@@ -66,3 +71,8 @@ class Summary:
             "not_annotated": dict(self.not_annotated.most_common()),
             "notes": dict(self.notes.most_common()),
         }
+
+
+def _categories(reason: str) -> list[str]:
+    """Return what stands before the particulars of each part of a reason."""
+    return [part.partition(":")[0] for part in reason.split("; ") if part]

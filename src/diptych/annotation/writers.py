@@ -16,6 +16,7 @@ from diptych.annotation.provenance import Provenance
 from diptych.annotation.summary import Summary
 from diptych.errors import OutputError
 from diptych.files import replacing
+from diptych.spectra.wording import mz_text
 
 JSON_FORMAT_VERSION = 1
 
@@ -82,7 +83,7 @@ def tsv_rows(annotation: Annotation) -> str:
             _cell(";".join(blank.identifiers)),
             _cell(blank.source),
             _cell(blank.scans),
-            "" if blank.precursor_mz is None else f"{blank.precursor_mz:.5f}",
+            mz_text(blank.precursor_mz, decimals=5),
             _cell(blank.retention_time),
         ]
     )

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from diptych.retrieval import StructureLibrary
 
 _N_SHOWN = 20
-_SPECTRA = "Spectra: MGF, MSP, mzML, mzXML, MassBank, GNPS JSON, TSV; plain, gzip or xz."
+_SPECTRA = "Spectra: MGF, MSP, mzML, mzXML, MassBank, GNPS JSON, TSV; plain, gzip or xz; or a folder of such files."
 _LIBRARY = "Folder made by 'diptych library build'. [default: the shipped structures]"
 _MODEL = "Name or folder of a model. [default: the shipped one]"
 _PPM = "Half-width of the mass window, ppm of the precursor m/z."
@@ -51,7 +51,8 @@ def annotate_command(
 ) -> None:
     """Rank the structures of a library for every spectrum.
 
-    Probabilities are conditional: they hold if the answer is one of the structures in the library.
+    Probabilities compare the candidates found in the mass window under the adducts tried. They say nothing if the
+    right structure is not among them: a single candidate has probability 1 whatever its score.
     """
     # The towers are small: two threads wait for each other longer than they work, the more so on a busy machine.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -112,6 +113,7 @@ class _Run:
     failures: list[DiptychError] = field(default_factory=list)
     first_unreadable: str = ""
     interrupted: bool = False
+    on_probabilities: str = ""
 
     @property
     def is_over(self) -> bool:
@@ -162,13 +164,12 @@ class _Job:
     def run(self, paths: list[Path], folder: Path, *, formats: list[str], interrupts: _Interrupts) -> _Run:
         """Answer files one after the other; one that cannot be read does not stop the others."""
         from diptych.annotation import Provenance, calibration_of, writing
-        from diptych.cli.untrained import ranks_structures
 
         provenance = Provenance.of(self.model, self.library, spectra=paths, **self.settings)
         calibration = calibration_of(self.model, rerank=self.settings["rerank"], prior=self.settings["prior"])
         with writing(folder, formats=formats, provenance=provenance, calibration=calibration) as results:
-            stated = calibration is not None and ranks_structures(self.model)
-            run = _Run(summary=results.summary, states_probabilities=stated)
+            remark = _on_probabilities(self.model, prior=self.settings["prior"], are_given=calibration is not None)
+            run = _Run(summary=results.summary, on_probabilities=remark)
             with _progress() as show:
                 for path in paths:
                     try:
@@ -242,7 +243,7 @@ def _report(run: _Run, written: list[Path], *, merge_by: str | None) -> None:
         console.print(_table(run.shown, width=console.width))
     if summary.n_answers > len(run.shown):
         console.print(f"... and {summary.n_answers - len(run.shown):,} more", markup=False, highlight=False)
-    for line in _summary_lines(summary, written, states_probabilities=run.states_probabilities):
+    for line in _summary_lines(summary, written, on_probabilities=run.on_probabilities):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     if merge_by and summary.n_answers == summary.n_spectra:
         console.print(f"no two spectra share {merge_by}: each was answered alone", markup=False, highlight=False)
@@ -262,24 +263,47 @@ def _table(annotations: list[Annotation], *, width: int) -> Table:
 
 def _cells(annotation: Annotation) -> list[str]:
     from diptych.cli.tables import cut
+    from diptych.spectra.wording import mz_text
 
     name = cut("+".join(annotation.identifiers), 24)
-    mz = "" if annotation.precursor_mz is None else f"{annotation.precursor_mz:.4f}"
+    mz = mz_text(annotation.precursor_mz, decimals=4)
     if not annotation.candidates:
         adduct = annotation.adduct.name if annotation.adduct else ""
         return [name, mz, adduct, f"none: {annotation.reason}", "", f"{annotation.n_candidates}"]
     best = annotation.candidates[0]
-    chance = "" if best.probability is None else f"{best.probability:.2f}"
-    return [
-        name, mz, best.adduct.name, best.structure.name or best.structure.smiles, chance, f"{annotation.n_candidates}",
-    ]  # fmt: skip
+    structure = best.structure.name or best.structure.smiles
+    return [name, mz, best.adduct.name, structure, _chance(annotation), f"{annotation.n_candidates}"]
+
+
+def _chance(annotation: Annotation) -> str:
+    """Return the probability of the best candidate; of one without competitors that would say nothing."""
+    chance = annotation.candidates[0].probability
+    if chance is None:
+        return ""
+    return "only" if annotation.n_candidates == 1 else f"{chance:.2f}"
 
 
 def _counts(reasons: Counter[str]) -> str:
     return ", ".join(f"{reason} ({count:,})" for reason, count in reasons.most_common())
 
 
-def _summary_lines(summary: Summary, written: list[Path], *, states_probabilities: bool) -> Iterator[str]:
+def _on_probabilities(model: JointEmbedding, *, prior: float, are_given: bool) -> str:
+    """Return what probabilities mean here, or why there are none."""
+    from diptych.cli.untrained import ranks_structures
+
+    if not ranks_structures(model):
+        return "probabilities mean nothing: the model was not trained to rank structures"
+    if are_given:
+        return (
+            "probabilities compare the candidates found in the mass window under the adducts tried; they say nothing "
+            "if the right structure is not among them"
+        )
+    if prior != 1:
+        return f"no probabilities with --prior {prior:g}"
+    return "no probabilities: the model was not calibrated for this"
+
+
+def _summary_lines(summary: Summary, written: list[Path], *, on_probabilities: str) -> Iterator[str]:
     unit = "spectra" if summary.n_answers == summary.n_spectra else f"features from {summary.n_spectra:,} spectra"
     rate = f"{summary.spectra_per_second:,.0f} spectra/s"
     yield f"annotated {summary.n_annotated:,} of {summary.n_answers:,} {unit}, {rate}"
@@ -287,6 +311,9 @@ def _summary_lines(summary: Summary, written: list[Path], *, states_probabilitie
         yield f"not annotated: {_counts(summary.not_annotated)}"
     if summary.notes:
         yield f"to mind: {_counts(summary.notes)}"
-    if summary.n_annotated and states_probabilities:
-        yield "probabilities hold if the answer is in the library"
+    if summary.n_annotated:
+        yield on_probabilities
+    if summary.n_single:
+        unit = "spectrum" if summary.n_single == 1 else "spectra"
+        yield f"{summary.n_single:,} {unit} had a single candidate: nothing else was found, which is no evidence"
     yield f"written: {', '.join(str(path) for path in written)}"

@@ -18,6 +18,7 @@ _SOURCE = "Structure list: CSV, TSV, SMI, SDF or Parquet; plain, gzip, xz or bzi
 _OUTPUT = "Folder of the library; an older library there is replaced."
 _MODEL = "Name or folder of the model that embeds the structures. [default: the shipped one]"
 _COLUMN = "Column of the {}. [default: guessed from the header]"
+_LIBRARYS_MODEL = "Folder of the library's model, to count its training molecules. [default: found by its name]"
 _MOST_FREQUENT = 10
 
 
@@ -63,11 +64,44 @@ def build_command(
 @app.command("info")
 def info_command(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the library.")],
+    model: Annotated[str | None, typer.Option(help=_LIBRARYS_MODEL)] = None,
 ) -> None:
-    """Say what a library holds and which model it belongs to."""
+    """Say what a library holds, which model it belongs to, and how many of its structures that was trained on.
+
+    Where most are training molecules, annotate with --prior 0.
+    """
     from diptych.retrieval import LibraryDescription
 
-    _print_table(str(folder), _facts(LibraryDescription.read(folder)))
+    description = LibraryDescription.read(folder)
+    _print_table(str(folder), _facts(description) | _training_molecules(description, folder, model=model))
+
+
+def _training_molecules(description: LibraryDescription, folder: Path, *, model: str | None) -> dict[str, str]:
+    """Return how many structures the library's model was trained on; nothing where it does not say."""
+    from diptych.cli.overlap import TRAINED_ON
+    from diptych.encoders.model_folder import model_folder, read_description
+    from diptych.errors import ForeignModelError, ModelError
+    from diptych.evaluation.overlap import read_first_blocks
+    from diptych.retrieval.description import STRUCTURES
+    from diptych.retrieval.structure_table import first_blocks
+
+    try:
+        home = model_folder(model or description.model_name)
+        is_its_own = read_description(home)["digest"] == description.model_digest
+    except ModelError:
+        if model is not None:
+            raise
+        return {}
+    if model is not None and not is_its_own:
+        raise ForeignModelError(
+            f"{folder}: embedded by the model {description.model_name}; expected its folder, got {home}"
+        )
+    if not is_its_own or not (home / TRAINED_ON).is_file():
+        return {}
+    trained_on = read_first_blocks(home / TRAINED_ON)
+    n_seen = sum(block in trained_on for block in first_blocks(folder / STRUCTURES))
+    share = f"{n_seen:,} of {description.n_structures:,} ({100 * n_seen / max(description.n_structures, 1):.1f} %)"
+    return {"training molecules": share}
 
 
 @app.command("search")

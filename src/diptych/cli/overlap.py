@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from diptych.evaluation.known import KnownSpectra
     from diptych.evaluation.overlap import Overlap
 
-_TRAINED_ON = "training_first_blocks.txt"
+TRAINED_ON = "training_first_blocks.txt"
 
 
 def overlap_command(
@@ -37,7 +37,7 @@ def overlap_command(
     from diptych.evaluation.overlap import Overlap, read_first_blocks
 
     folder = model_folder(model)
-    trained_on = read_first_blocks(folder / _TRAINED_ON)
+    trained_on = read_first_blocks(folder / TRAINED_ON)
     known, n_unreadable = _known(spectra)
     overlap = Overlap.of(known, trained_on)
     for line in _lines(overlap, model=str(folder), n_trained_on=len(trained_on), n_unreadable=n_unreadable):
@@ -52,7 +52,7 @@ def with_model_overlap(evaluation: Evaluation, model: str | None) -> Evaluation:
     from diptych.encoders.model_folder import model_folder
     from diptych.evaluation.overlap import read_first_blocks, with_overlap
 
-    trained_on = model_folder(model) / _TRAINED_ON
+    trained_on = model_folder(model) / TRAINED_ON
     return with_overlap(evaluation, read_first_blocks(trained_on)) if trained_on.is_file() else evaluation
 
 
@@ -61,7 +61,7 @@ def seen_lines(model: str, targets: Sequence[str]) -> list[str]:
     from diptych.encoders.model_folder import model_folder
     from diptych.evaluation.overlap import overlap_lines, read_first_blocks
 
-    path = model_folder(model) / _TRAINED_ON
+    path = model_folder(model) / TRAINED_ON
     if not path.is_file():
         return []
     trained_on = read_first_blocks(path)

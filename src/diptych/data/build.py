@@ -31,6 +31,7 @@ from diptych.files import replacing
 from diptych.molecules.structure import Structure
 from diptych.spectra.readers import read_spectra
 from diptych.spectra.spectrum import Spectrum
+from diptych.spectra.wording import mz_text
 
 _SPECTRA_AT_A_TIME = 1024
 _CHUNKS_AHEAD = 4
@@ -233,7 +234,7 @@ def _exclusion(
     if reason is not None:
         computed = spectrum.adduct.mz(structure.neutral_mass) if spectrum.adduct else float("nan")
         name = spectrum.adduct.name if spectrum.adduct else ""
-        return reason, f"{name} {spectrum.precursor_mz:.4f}, computed {computed:.4f}"
+        return reason, f"{name} {mz_text(spectrum.precursor_mz, decimals=4)}, computed {computed:.4f}"
     identity = _identity(spectrum, structure)
     if identity in seen:
         return Exclusion.DUPLICATE, structure.inchikey_first_block

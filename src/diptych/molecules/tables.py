@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import BinaryIO, NamedTuple, TextIO
@@ -98,11 +99,25 @@ def read_structure_rows(
     except FileNotFoundError as error:
         raise ReadError(f"{path}: no such file; expected a structure list") from error
     except UnicodeDecodeError as error:
-        raise ReadError(f"{path}: not UTF-8 text ({error.reason}, byte {error.object[error.start]:#04x})") from error
+        raise _not_utf8(path, error) from error
     except TRUNCATED as error:
         raise ReadError(f"{path}: truncated or damaged: {error}") from error
     except (IsADirectoryError, PermissionError) as error:
         raise ReadError(f"{path}: cannot be opened: {error.strerror}") from error
+
+
+def _not_utf8(path: Path, error: UnicodeDecodeError) -> ReadError:
+    """Return what to say of a file in another encoding; its lines are read again, to name the first that is wrong."""
+    place = f"{path}"
+    with suppress(*TRUNCATED), decompressed(path) as stream:
+        for number, line in enumerate(stream if error.encoding == "utf-8" else (), start=1):
+            try:
+                line.decode("utf-8")
+            except UnicodeDecodeError:
+                place = f"{path}, line {number}"
+                break
+    byte = f"byte {error.object[error.start]:#04x}"
+    return ReadError(f"{place}: not UTF-8 text ({error.reason}, {byte}); save the file as 'CSV UTF-8' or text in UTF-8")
 
 
 def _read_delimited(stream: BinaryIO, path: Path, columns: Mapping[str, str]) -> Iterator[StructureRow]:
@@ -260,7 +275,8 @@ def _positions(
             positions[field] = guess
     if is_structure_needed and not {"smiles", "inchi"} & set(positions):
         raise ReadError(
-            f"{path}: no column of SMILES or InChI; found {', '.join(stripped)[:200]}; tell which one it is"
+            f"{path}: no column of SMILES or InChI; found {', '.join(stripped)[:200]}; tell which one it is, with "
+            "--smiles-column NAME, or name the file .smi if it has no header"
         )
     return positions
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,13 +15,13 @@ from numpy.typing import NDArray
 from diptych.errors import LibraryError, StructureError
 from diptych.molecules.structure import Structure
 from diptych.ranking.peak_matching import SpectralEntropyScorer
-from diptych.spectra.quality import reject_reason
+from diptych.spectra.quality import doubts, reject_reason, rejection_text
 
 if TYPE_CHECKING:
     from diptych.ranking.spectrum_scorers import SpectrumScorer
     from diptych.spectra.spectrum import Spectrum
 
-_FIRST_BLOCK = 14
+_STATED_BLOCK = re.compile(r"[A-Z]{14}(?![A-Z])")
 # Queries of one precursor m/z share a window of references; few at a time keep the window narrow.
 _QUERIES_IN_WINDOW = 16
 
@@ -52,6 +53,11 @@ class Match:
     similarity: float
     difference_ppm: float
 
+    @property
+    def inchikey_first_block(self) -> str:
+        """Of the reference's structure, else as it is stated; empty where neither is known."""
+        return first_block_of(self.reference)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Matches:
@@ -66,7 +72,8 @@ class Matches:
     matches
         Best first, each of another molecule.
     reason
-        Why there is none; empty where there are some.
+        Why there is none, or what to mind about those that there are, parted by semicolons; a category, then after a
+        colon the particulars.
     """
 
     query: Spectrum
@@ -166,12 +173,8 @@ class SpectralLibrary:
         """
         if top < 1 or (ppm is not None and not ppm > 0):
             raise LibraryError(f"spectral search with ppm {ppm} and top {top}; expected numbers above 0")
-        reasons = [reject_reason(query) for query in queries]
-        answers = [
-            Matches(query=query, reason="" if reason is None else str(reason))
-            for query, reason in zip(queries, reasons, strict=True)
-        ]
-        usable = [i for i, reason in enumerate(reasons) if reason is None]
+        answers = [Matches(query=query, reason=rejection_text(query)) for query in queries]
+        usable = [i for i, answer in enumerate(answers) if not answer.reason]
         mz = np.array([queries[i].precursor_mz for i in usable], dtype=np.float64)
         for places, span in self._blocks(mz, ppm=ppm):
             rows = [usable[place] for place in places.tolist()]
@@ -201,10 +204,10 @@ class SpectralLibrary:
         if ppm is not None:
             mz = float(query.precursor_mz or np.nan)
             competing &= np.abs(self.precursor_mz[span] - mz) <= ppm * 1e-6 * mz
+        to_mind = doubts(query, ppm=ppm)
         if not competing.any():
-            return Matches(
-                query=query, reason=f"no reference of its ion{'' if ppm is None else f' within {ppm:g} ppm'}"
-            )
+            nothing = f"no reference of its ion{'' if ppm is None else f' within {ppm:g} ppm'}"
+            return Matches(query=query, reason=f"{nothing}: {to_mind}" if to_mind else nothing)
         rows = np.flatnonzero(competing & ~np.isnan(scores))
         found = self._best_of_each(rows[np.argsort(-scores[rows], kind="stable")], span, top=top)
         references = [self.spectra[span.start + row] for row in found.values()]
@@ -222,7 +225,7 @@ class SpectralLibrary:
                 zip(found, found.values(), references, likeness, strict=True), start=1
             )
         )
-        reason = "" if matches else "no reference spectrum could be scored"
+        reason = to_mind if matches else "no reference spectrum could be scored"
         return Matches(query=query, n_references=int(competing.sum()), matches=matches, reason=reason)
 
     def _of_its_ion(self, query: Spectrum, span: slice) -> NDArray[np.bool_]:
@@ -247,15 +250,23 @@ class SpectralLibrary:
 def molecule_of(spectrum: Spectrum) -> str:
     """Return what tells the molecule of a reference spectrum from others.
 
-    The first block of its InChIKey, as stated or of its SMILES or InChI; else its name in small letters; else the
-    identifier of the spectrum, so that it stands for itself.
+    The first block of its InChIKey; else its name in small letters; else the identifier of the spectrum, so that it
+    stands for itself.
+    """
+    block = first_block_of(spectrum)
+    return block or spectrum.metadata.get("compound_name", "").strip().casefold() or spectrum.identifier
+
+
+def first_block_of(spectrum: Spectrum) -> str:
+    """Return the first block of the InChIKey of a reference spectrum's molecule; empty where it is not known.
+
+    That of its SMILES, else of its InChI, standardised as all structures are: keys are stated of salts, too. Where none
+    can be read, as stated.
     """
     metadata = spectrum.metadata
-    stated = metadata.get("inchikey", "")[:_FIRST_BLOCK]
-    if len(stated) == _FIRST_BLOCK:
-        return stated
     block = _first_block(metadata.get("smiles", ""), metadata.get("inchi", ""))
-    return block or metadata.get("compound_name", "").strip().casefold() or spectrum.identifier
+    stated = _STATED_BLOCK.match(metadata.get("inchikey", ""))
+    return block or (stated[0] if stated else "")
 
 
 @lru_cache(maxsize=65536)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
 
@@ -92,6 +92,22 @@ class StructureTable:
         except (OSError, pa.ArrowException) as error:
             raise LibraryError(f"{self._path}: damaged in row group {group}: {error}") from error
         return tuple(table.column(name).combine_chunks() for name in _STRUCTURE_COLUMNS)
+
+
+def first_blocks(path: Path) -> Iterator[str]:
+    """Yield the first block of the InChIKey of each structure of a table.
+
+    Raises
+    ------
+    LibraryError
+        The table cannot be read.
+    """
+    try:
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(columns=["inchikey"]):
+                yield from (key.partition("-")[0] for key in batch.column(0).to_pylist())
+    except (OSError, pa.ArrowException) as error:
+        raise LibraryError(f"{path}: no readable Parquet table: {error}") from error
 
 
 def write_structure_table(table: pa.Table, path: Path) -> None:

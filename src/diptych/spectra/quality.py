@@ -6,6 +6,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from diptych.spectra.spectrum import Spectrum
+from diptych.spectra.wording import quoted
+
+# As readers note them; half a unit of the fourth is narrower than any usual window.
+_FEW_DECIMALS = ("0", "1", "2", "3")
 
 
 class Rejection(StrEnum):
@@ -53,6 +57,56 @@ def reject_reason(spectrum: Spectrum, settings: QualitySettings | None = None) -
     if not limits.min_precursor_mz <= spectrum.precursor_mz <= limits.max_precursor_mz:
         return Rejection.ABSURD_PRECURSOR
     return _contradiction(spectrum)
+
+
+def rejection_text(spectrum: Spectrum, settings: QualitySettings | None = None) -> str:
+    """Return why a spectrum cannot be worked with, after a colon the particulars; empty if it can."""
+    reason = reject_reason(spectrum, settings)
+    if reason is None:
+        return ""
+    stated, n_impossible = spectrum.metadata.get("precursor_mz", ""), spectrum.metadata.get("impossible_peaks", "")
+    if reason == Rejection.NO_PRECURSOR and stated:
+        return f"{reason}: {quoted(stated)} is no number"
+    if reason == Rejection.NO_PEAKS and n_impossible:
+        return f"{reason}: {n_impossible} without a usable number left out"
+    return str(reason)
+
+
+def doubts(spectrum: Spectrum, *, ppm: float | None = None) -> str:
+    """Return what to mind about the answers to a spectrum that can be worked with; empty where there is nothing.
+
+    Parameters
+    ----------
+    spectrum
+        As read.
+    ppm
+        Half-width of the window around its precursor m/z, parts per million; None for no window.
+
+    Returns
+    -------
+    str
+        Parted by semicolons; each a category, then after a colon the particulars.
+    """
+    metadata = spectrum.metadata
+    adduct, n_impossible = metadata.get("adduct", "").strip(), metadata.get("impossible_peaks", "")
+    found = (
+        f"adduct not understood: {quoted(adduct)}" if adduct and spectrum.adduct is None else "",
+        _coarseness(spectrum, ppm=ppm),
+        f"peaks without a usable number left out: {n_impossible}" if n_impossible else "",
+    )
+    return "; ".join(text for text in found if text)
+
+
+def _coarseness(spectrum: Spectrum, *, ppm: float | None) -> str:
+    """Return what to mind where the decimals of the precursor m/z leave it more room than the window has."""
+    mz, decimals = spectrum.precursor_mz, spectrum.metadata.get("precursor_mz_decimals", "")
+    if mz is None or ppm is None or decimals not in _FEW_DECIMALS:
+        return ""
+    rounding = 0.5 * 10.0 ** -int(decimals)
+    if rounding <= ppm * 1e-6 * mz:
+        return ""
+    text = f"{mz:.{int(decimals)}f}"
+    return f"precursor m/z stated coarsely: {text} may be off by {rounding:g}, more than the window of {ppm:g} ppm"
 
 
 def _contradiction(spectrum: Spectrum) -> Rejection | None:

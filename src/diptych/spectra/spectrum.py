@@ -68,7 +68,8 @@ class Spectrum:
         """Return a spectrum from peaks as a file holds them: unsorted, with zeros, negatives or NaN.
 
         Peaks whose m/z or intensity is not finite and positive cannot have been measured; they are left out and their
-        number is kept as ``metadata["unusable_peaks"]``.
+        number is kept as ``metadata["unusable_peaks"]``. How many of them do not just have an intensity of 0, as points
+        of a profile do, but an m/z or intensity that no file should hold, is kept as ``metadata["impossible_peaks"]``.
         """
         mz_array = np.atleast_1d(np.asarray(mz, dtype=np.float64))
         intensity_array = np.atleast_1d(np.asarray(intensity, dtype=np.float64))
@@ -82,8 +83,11 @@ class Spectrum:
             usable = np.isfinite(mz_array) & (mz_array > 0) & np.isfinite(intensity_array) & (intensity_array > 0)
         n_unusable = int(usable.size - usable.sum())
         if n_unusable:
+            counts = {"unusable_peaks": str(n_unusable)}
+            if n_impossible := int((~usable & (intensity_array != 0)).sum()):
+                counts["impossible_peaks"] = str(n_impossible)
+            fields["metadata"] = {**fields.get("metadata", _EMPTY), **counts}
             mz_array, intensity_array = mz_array[usable], intensity_array[usable]
-            fields["metadata"] = {**fields.get("metadata", _EMPTY), "unusable_peaks": str(n_unusable)}
         if np.any(np.diff(mz_array) < 0):
             order = np.argsort(mz_array, kind="stable")
             mz_array, intensity_array = mz_array[order], intensity_array[order]

@@ -64,7 +64,9 @@ def _fields(spectrum: Spectrum) -> dict[str, str]:
     """Return the fields under the names that they are read by; metadata of these names comes before them."""
     fields: dict[str, str] = {}
     if spectrum.precursor_mz is not None:
-        fields["pepmass" if "precursor_mz" not in spectrum.metadata else "precursor_mz"] = repr(spectrum.precursor_mz)
+        fields["pepmass" if "precursor_mz" not in spectrum.metadata else "precursor_mz"] = _number(
+            spectrum.precursor_mz
+        )
     if spectrum.charge:
         fields["charge"] = f"{abs(spectrum.charge)}{'+' if spectrum.charge > 0 else '-'}"
     if spectrum.adduct is not None:
@@ -74,6 +76,12 @@ def _fields(spectrum: Spectrum) -> dict[str, str]:
     if spectrum.instrument_type is not None:
         fields["instrument_type"] = spectrum.instrument_type
     return fields
+
+
+def _number(value: float) -> str:
+    """Return a number to the last bit, with four decimals at least: who reads fewer takes it for rounded."""
+    text = f"{value:.4f}"
+    return text if float(text) == value else repr(value)
 
 
 def _key(name: str) -> str:

@@ -152,7 +152,8 @@ def test_a_normalised_collision_energy_is_kept_apart():
     [
         ({"spectrum_id": "CCMSLIB1", "scans": "5"}, "CCMSLIB1"),
         ({"ACCESSION": "MSBNK-1"}, "MSBNK-1"),
-        ({"FEATURE_ID": "7", "SCANS": "5", "TITLE": "t"}, "7"),
+        ({"FEATURE_ID": "7", "SCANS": "5", "TITLE": "t"}, "t"),
+        ({"FEATURE_ID": "7", "SCANS": "5"}, "7"),
         ({"SCANS": "-1", "TITLE": "t", "NAME": "n"}, "t"),
         ({"NAME": "n"}, "n"),
         ({}, "9"),
@@ -172,3 +173,18 @@ def test_peaks_of_two_lengths_are_placed():
         built(intensity=(1.0, 2.0))
     with pytest.raises(ReadError, match=r"^a\.json, spectrum '1'"):
         build_spectrum({}, [1.0], [], path=Path("a.json"), line=0, ordinal=1)
+
+
+@pytest.mark.parametrize(
+    ("text", "decimals"),
+    [("480", "0"), ("480.", "0"), ("480.0 1000", "1"), ("480.000", "3"), ("480.0000", None), ("4.8e2", None)],
+)
+def test_few_decimals_of_the_precursor_are_noted(text: str, decimals: str | None):
+    spectrum = built(pepmass=text)
+    assert (spectrum.precursor_mz, spectrum.metadata.get("precursor_mz_decimals")) == (480.0, decimals)
+
+
+def test_decimals_of_a_float_as_text_say_nothing():
+    raw = {"precursor_mz": "480.0"}
+    read = build_spectrum(raw, [100.0], [1.0], path=Path("a.mzML"), line=0, ordinal=1, states_decimals=False)
+    assert "precursor_mz_decimals" not in read.metadata

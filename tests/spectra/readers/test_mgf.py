@@ -40,6 +40,13 @@ def test_what_mgf_allows_is_read(tmp_path: Path):
     assert (second.n_peaks, second.identifier) == (0, "2")
 
 
+def test_a_title_names_a_spectrum_before_its_feature_and_scan(tmp_path: Path):
+    text = "BEGIN IONS\nTITLE={}\nFEATURE_ID=F0\nSCANS=7\nEND IONS\n"
+    spectra, _ = read(tmp_path, text.format("s0") + text.format("s1"))
+    assert [spectrum.identifier for spectrum in spectra] == ["s0", "s1"]
+    assert {(spectrum.metadata["feature_id"], spectrum.metadata["scans"]) for spectrum in spectra} == {("F0", "7")}
+
+
 def test_peaks_that_cannot_be_are_counted(tmp_path: Path):
     (spectrum,), _ = read(
         tmp_path, "BEGIN IONS\nPEPMASS=5\n300 1\nnan 5\n100 0\n200 -3\n-1 4\ninf 2\n150 2\nEND IONS\n"

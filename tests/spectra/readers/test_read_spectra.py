@@ -76,6 +76,33 @@ def test_folders_and_archives_hold_massbank_records(tmp_path: Path):
         assert [spectrum.identifier for spectrum in read_spectra(path)] == ["MSBNK-Test-1"]
 
 
+def test_all_files_of_spectra_in_a_folder_are_read(tmp_path: Path):
+    folder = tmp_path / "folder"
+    (folder / "deeper").mkdir(parents=True)
+    (folder / "b.mgf").write_text(MGF)
+    (folder / "a.msp.gz").write_bytes(gzip.compress(MSP.encode()))
+    (folder / "deeper" / "z.txt").write_text(MASSBANK)
+    (folder / "deeper" / "c.MGF").write_text(MGF)
+    (folder / "notes.pdf").write_bytes(b"%PDF")
+    (folder / ".hidden.mgf").write_text(MGF)
+    spectra = list(read_spectra(folder))
+    assert [spectrum.identifier for spectrum in spectra] == ["MSBNK-Test-1", "a", "µ-a", "µ-a#2"]
+    files = [spectrum.metadata.get("file_in_folder") for spectrum in spectra]
+    assert files == [None, "a.msp.gz", "b.mgf", "deeper/c.MGF"]
+    assert [spectrum.identifier for spectrum in read_spectra(folder, format="massbank")] == ["MSBNK-Test-1"]
+
+
+def test_a_file_of_a_folder_that_cannot_be_read_does_not_stop_the_others(tmp_path: Path):
+    (tmp_path / "a.mgf").write_text("")
+    (tmp_path / "b.tsv").write_text("name\tmass\n")
+    (tmp_path / "c.mgf").write_text(MGF)
+    problems: list[ReadError] = []
+    assert len(list(read_spectra(tmp_path, on_problem=problems.append))) == 1
+    assert [str(problem).partition(": ")[2][:17] for problem in problems] == ["the file is empty", "columns 'name, ma"]
+    with pytest.raises(ReadError, match=r"a\.mgf: the file is empty"):
+        list(read_spectra(tmp_path))
+
+
 def test_a_format_can_be_told(tmp_path: Path):
     assert len(read_file(tmp_path / "a.txt", MGF, format="mgf")) == 1
     assert len(read_file(tmp_path / "a.txt", MGF, format=".MGF")) == 1
@@ -109,7 +136,8 @@ def test_a_file_that_cannot_be_opened_is_named(tmp_path: Path):
 
 
 def test_a_folder_without_records_is_named(tmp_path: Path):
-    with pytest.raises(ReadError, match="no spectra in it"):
+    (tmp_path / "notes.pdf").write_bytes(b"%PDF")
+    with pytest.raises(ReadError, match=r"no spectra in it; expected at least one MS/MS spectrum, in files of .*\.mgf"):
         list(read_spectra(tmp_path))
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from diptych.errors import ReadError
-from diptych.spectra.readers.detection import detect_suffix
+from diptych.spectra.readers.detection import detect_suffix, suffix_of
 from diptych.spectra.readers.gnps_json import read_gnps_json
 from diptych.spectra.readers.massspecgym import read_massspecgym
 from diptych.spectra.readers.mgf import read_mgf
@@ -67,13 +67,14 @@ FORMATS: dict[str, Reader] = {
 def read_spectra(
     path: Path | str, *, format: str | None = None, on_problem: Callable[[ReadError], None] | None = None
 ) -> Iterator[Spectrum]:
-    """Yield the spectra of a file, or of a folder of MassBank records, one at a time.
+    """Yield the spectra of a file, or of the files in a folder, one at a time.
 
     Parameters
     ----------
     path
         MGF, MSP, GNPS library JSON, MassSpecGym TSV, mzML, mzXML, MassBank records or an archive of them; plain or
-        compressed by gzip, xz or bzip2.
+        compressed by gzip, xz or bzip2. Of a folder, searched to the bottom, the MassBank records (``*.txt``) come
+        first, then the other files with a suffix in ``FORMATS``, by name; files with other suffixes are passed over.
     format
         One of the suffixes in ``FORMATS``, with or without its dot; None to tell by content and suffix.
     on_problem
@@ -87,18 +88,43 @@ def read_spectra(
 
     Notes
     -----
-    Identifiers are unique within the file: a repeated one gets ``#2``, ``#3``... Memory does not grow with the number
-    of spectra but for this: some 60 bytes for each identifier that was seen.
+    Identifiers are unique within the file or folder: a repeated one gets ``#2``, ``#3``... Which file of a folder a
+    spectrum is from stands in ``metadata["file_in_folder"]``, but for MassBank records. Memory does not grow with the
+    number of spectra but for this: some 60 bytes for each identifier that was seen.
     """
     file = Path(path)
-    reader = FORMATS[_chosen(format)] if format else FORMATS[detect_suffix(file, suffixes=FORMATS)]
     problems = _Problems(on_problem)
     n_spectra = 0
-    for spectrum in _with_unique_identifiers(reader(file, on_problem=problems)):
+    for spectrum in _with_unique_identifiers(_reader_of(file, format)(file, on_problem=problems)):
         n_spectra += 1
         yield spectrum
     if not n_spectra and not problems.count:
-        raise ReadError(f"{file}: no spectra in it; expected at least one MS/MS spectrum")
+        known = f", in files of suffix {', '.join(sorted(FORMATS))}" if file.is_dir() else ""
+        raise ReadError(f"{file}: no spectra in it; expected at least one MS/MS spectrum{known}")
+
+
+def _reader_of(file: Path, format: str | None) -> Reader:
+    if format:
+        return FORMATS[_chosen(format)]
+    return _read_folder if file.is_dir() else FORMATS[detect_suffix(file, suffixes=FORMATS)]
+
+
+def _read_folder(path: Path, *, on_problem: Callable[[ReadError], None]) -> Iterator[Spectrum]:
+    """Yield the MassBank records of a folder, then the spectra of its other files, each with the name of its file."""
+    from diptych.spectra.readers.massbank import is_record_name
+
+    yield from _read_massbank(path, on_problem=on_problem)
+    for file in sorted(path.rglob("*")):
+        inside = file.relative_to(path)
+        is_hidden = any(part.startswith(".") for part in inside.parts)
+        if is_hidden or is_record_name(inside) or not suffix_of(file, suffixes=FORMATS) or not file.is_file():
+            continue
+        try:
+            reader = FORMATS[detect_suffix(file, suffixes=FORMATS)]
+            for spectrum in reader(file, on_problem=on_problem):
+                yield spectrum.with_changes(metadata={**spectrum.metadata, "file_in_folder": inside.as_posix()})
+        except ReadError as error:
+            on_problem(error)
 
 
 def _chosen(format: str) -> str:

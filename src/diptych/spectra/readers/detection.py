@@ -34,7 +34,7 @@ def detect_suffix(path: Path, *, suffixes: Collection[str]) -> str:
     head = head_of(path)
     if not head.strip(b"\x00 \t\r\n\xef\xbb\xbf\xff\xfe"):
         raise ReadError(f"{path}: the file is empty; expected spectra")
-    found = _by_content(head) or _by_name(path.name.lower(), suffixes)
+    found = _by_content(head) or suffix_of(path, suffixes=suffixes)
     if found is None:
         kind = "binary content" if _is_binary(head) else f"content that begins with {_beginning(head)!r}"
         raise ReadError(f"{path}: {kind} and suffix {path.suffix!r}; expected one of {', '.join(sorted(suffixes))}")
@@ -70,7 +70,13 @@ def _by_keys(text: str) -> str | None:
     return ".msp" if _NUM_PEAKS.search(text) or _NAME.match(text) else None
 
 
-def _by_name(name: str, suffixes: Collection[str]) -> str | None:
+def suffix_of(path: Path, *, suffixes: Collection[str]) -> str | None:
+    """Return which of the known suffixes a file's name has, before that of a compression; None for none.
+
+    >>> suffix_of(Path("A.MGF.gz"), suffixes=[".mgf"]), suffix_of(Path("notes.pdf"), suffixes=[".mgf"])
+    ('.mgf', None)
+    """
+    name = path.name.lower()
     for compression in COMPRESSION_SUFFIXES:
         if name.endswith(compression) and not name.endswith(tuple(s for s in suffixes if s.endswith(compression))):
             name = name.removesuffix(compression)

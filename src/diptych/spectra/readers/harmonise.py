@@ -17,16 +17,26 @@ from diptych.spectra.spectrum import Spectrum
 
 _ABSENT = frozenset({"", "n/a", "na", "none", "null", "nan", "unknown", "n.d.", "-"})
 _MAY_BE_ABSENT = ("smiles", "inchi", "inchikey", "formula", "adduct", "compound_name")
-_IDENTIFIERS = ("identifier", "spectrum_id", "feature_id", "scans", "title", "usi", "compound_name")
+_IDENTIFIERS = ("identifier", "spectrum_id", "title", "feature_id", "scans", "usi", "compound_name")
 _CHARGE = re.compile(r"([+-]?)(\d{1,3})(?:\.0*)?([+-]?)|(\++|-+)")
 _INCHIKEY = re.compile(r"[A-Z]{14}(?:-[A-Z]{8,10}(?:-[A-Z])?)?")
+# Fewer decimals than this are noted: half a unit of the fourth is narrower than any usual window.
+_MANY_DECIMALS = 4
+_PLAIN_NUMBER = re.compile(r"[+-]?\d*(?:\.(\d*))?")
 _POSITIVE = frozenset({"positive", "pos", "p", "+", "+1", "1", "positive ion mode", "esi+"})
 _NEGATIVE = frozenset({"negative", "neg", "n", "-", "-1", "negative ion mode", "esi-"})
 _MS_LEVELS = {"ms": "1", "ms1": "1", "ms2": "2", "ms/ms": "2", "msms": "2", "ms3": "3", "ms4": "4"}
 
 
 def build_spectrum(
-    raw: Mapping[str, str], mz: ArrayLike, intensity: ArrayLike, *, path: Path, line: int, ordinal: int
+    raw: Mapping[str, str],
+    mz: ArrayLike,
+    intensity: ArrayLike,
+    *,
+    path: Path,
+    line: int,
+    ordinal: int,
+    states_decimals: bool = True,
 ) -> Spectrum:
     """Return the spectrum of one record.
 
@@ -40,6 +50,8 @@ def build_spectrum(
         Where the record begins, for messages; line 0 where there are no lines.
     ordinal
         Number of the record in the file, from 1; its identifier where the record has none.
+    states_decimals
+        Whether the precursor m/z was written by somebody who chose the decimals; a number in XML is a float as text.
 
     Raises
     ------
@@ -48,20 +60,19 @@ def build_spectrum(
 
     Notes
     -----
-    What becomes a field (precursor m/z, charge, adduct, instrument type, identifier) leaves the metadata, unless it
-    could not be understood, or was written in another spelling: then the text is kept.
+    What becomes a field (precursor m/z, charge, adduct, instrument type, identifier) leaves the metadata; its text is
+    kept where it could not be understood, or was written in another spelling. The number of decimals of the precursor
+    m/z stays as ``precursor_mz_decimals`` where it is below four: 480 is not 480.0000.
     """
     metadata = harmonise_keys(raw)
     _take_pepmass_apart(metadata)
     _harmonise_values(metadata)
-    precursor_mz = _precursor_mz(metadata)
+    precursor_mz = _precursor_mz(metadata, states_decimals=states_decimals)
     polarity = metadata.get("ionmode")
     adduct = _adduct(metadata, polarity)
     charge = _charge(metadata, polarity, adduct)
     collision_energy = _collision_energy(metadata, precursor_mz, charge or (adduct.charge if adduct else None))
-    identifier = _identifier(metadata) or str(ordinal)
-    if metadata.get("identifier") == identifier:
-        del metadata["identifier"]
+    identifier = _identifier(metadata, ordinal=ordinal)
     try:
         return Spectrum.from_peaks(
             mz,
@@ -145,7 +156,7 @@ def _ionmode(text: str) -> str:
     return "negative" if lower in _NEGATIVE else lower
 
 
-def _precursor_mz(metadata: dict[str, str]) -> float | None:
+def _precursor_mz(metadata: dict[str, str], *, states_decimals: bool) -> float | None:
     """Return the m/z that a record states and take it from the metadata; 0 means unknown.
 
     Of several stages or alternatives (``448.2/285.1``) the first is taken, as of adducts.
@@ -159,6 +170,9 @@ def _precursor_mz(metadata: dict[str, str]) -> float | None:
         return None
     if not math.isfinite(value):
         return None
+    number = _PLAIN_NUMBER.fullmatch(text.split("/")[0].strip()) if states_decimals and value else None
+    if number is not None and len(number[1] or "") < _MANY_DECIMALS:
+        metadata.setdefault("precursor_mz_decimals", str(len(number[1] or "")))
     if "/" not in text:
         del metadata["precursor_mz"]
     return value or None
@@ -216,6 +230,10 @@ def _collision_energy(metadata: dict[str, str], precursor_mz: float | None, char
     return energy.ev
 
 
-def _identifier(metadata: Mapping[str, str]) -> str:
+def _identifier(metadata: dict[str, str], *, ordinal: int) -> str:
+    """Return what a record is called, else its number; an ``identifier`` that says the same leaves the metadata."""
     candidates: Iterable[str] = (metadata.get(key, "") for key in _IDENTIFIERS)
-    return next((text for text in candidates if text and text != "-1"), "")
+    identifier = next((text for text in candidates if text and text != "-1"), str(ordinal))
+    if metadata.get("identifier") == identifier:
+        del metadata["identifier"]
+    return identifier

@@ -11,7 +11,7 @@ import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 
 from diptych.errors import DiptychError, ReadError
 from diptych.spectra.readers.harmonise import build_spectrum
@@ -228,11 +228,12 @@ def _lines_of(path: Path) -> Iterator[str]:
 def _folder_documents(folder: Path) -> Iterator[_Document]:
     for path in sorted(folder.rglob("*")):
         inside = path.relative_to(folder)
-        if _is_record_name(PurePosixPath(inside.as_posix())) and path.is_file():
+        if is_record_name(PurePosixPath(inside.as_posix())) and path.is_file():
             yield _file_document(path, contributor=inside.parent.name)
 
 
-def _is_record_name(name: PurePosixPath) -> bool:
+def is_record_name(name: PurePath) -> bool:
+    """Return whether a file of a folder or an archive is taken for MassBank records."""
     return name.suffix.lower() in RECORD_SUFFIXES and not name.name.startswith(".")
 
 
@@ -246,7 +247,7 @@ def _tar_documents(path: Path, on_problem: OnProblem) -> Iterator[_Document]:
         with path.open("rb") as stream, tarfile.open(fileobj=stream, mode="r|*") as archive:
             for member in archive:
                 name = PurePosixPath(member.name)
-                content = archive.extractfile(member) if member.isfile() and _is_record_name(name) else None
+                content = archive.extractfile(member) if member.isfile() and is_record_name(name) else None
                 if content is not None:
                     yield _member_document(path, name, content.read())
                 # tarfile remembers every member it has passed; forgetting them keeps memory constant.
@@ -260,7 +261,7 @@ def _zip_documents(path: Path, on_problem: OnProblem) -> Iterator[_Document]:
         with zipfile.ZipFile(path) as archive:
             for info in sorted(archive.infolist(), key=lambda info: info.filename):
                 name = PurePosixPath(info.filename)
-                if not info.is_dir() and _is_record_name(name):
+                if not info.is_dir() and is_record_name(name):
                     with suppress(KeyError):
                         yield _member_document(path, name, archive.read(info))
     except _DAMAGED as error:

@@ -112,7 +112,7 @@ def read_mzml(path: Path, *, on_problem: OnProblem) -> Iterator[Spectrum]:
             ordinal += 1
             try:
                 mz, intensity = _mzml_peaks(header, element)
-                yield build_spectrum(raw, mz, intensity, path=path, line=element.sourceline or 0, ordinal=ordinal)
+                yield _spectrum(raw, mz, intensity, path=path, line=element.sourceline or 0, ordinal=ordinal)
             except DiptychError as error:
                 on_problem(ReadError(f"{path}: scan {raw['spectrum_id']!r}: {error}"))
 
@@ -233,7 +233,7 @@ def read_mzxml(path: Path, *, on_problem: OnProblem) -> Iterator[Spectrum]:
             raw = {**instrument, **_mzxml_metadata(element)}
             try:
                 mz, intensity = _mzxml_peaks(element)
-                yield build_spectrum(raw, mz, intensity, path=path, line=element.sourceline or 0, ordinal=ordinal)
+                yield _spectrum(raw, mz, intensity, path=path, line=element.sourceline or 0, ordinal=ordinal)
             except DiptychError as error:
                 on_problem(ReadError(f"{path}: scan {element.get('num')}: {error}"))
 
@@ -248,6 +248,12 @@ def _mzxml_instrument(element: etree._Element) -> dict[str, str]:
         "instrument_type": "-".join(filter(None, (value("msIonisation"), value("msMassAnalyzer")))),
     }
     return {key: text for key, text in named.items() if text}
+
+
+def _spectrum(
+    raw: dict[str, str], mz: NDArray[np.generic], intensity: NDArray[np.generic], *, path: Path, line: int, ordinal: int
+) -> Spectrum:
+    return build_spectrum(raw, mz, intensity, path=path, line=line, ordinal=ordinal, states_decimals=False)
 
 
 _MZXML_ATTRIBUTES = {
