@@ -91,7 +91,7 @@ def test_curves_stand_beside_the_markdown_as_files_of_their_own(tmp_path: Path):
     curve = '<svg class="figure" xmlns="http://www.w3.org/2000/svg"><path d="M0 0"/></svg>'
     sections = [
         Section(title="Rank curves", picture=curve + curve),
-        Section(title="Hardest", picture='<div class="pair"><svg>molecule</svg></div>'),
+        Section(title="Hardest", picture=f'<div class="pair">{curve}</div>'),
         Section(title="Table", header=("a",), rows=[("1",)]),
     ]
     write_report("Mine", sections, tmp_path / "page.html")
@@ -197,6 +197,15 @@ def test_robustness_and_ladder_are_drawn(tmp_path: Path):
     splits = {"easy": [report(tmp_path / "a.json", [1, 1])], "hard": [report(tmp_path / "b.json", [1, 2, 3, 4])]}
     ladder = ladder_section(splits)
     assert [row[:3] for row in ladder.rows] == [("easy", "mine", "100.0"), ("hard", "mine", "25.0")]
+
+
+def test_a_recipe_trained_anew_for_every_split_is_one_method(tmp_path: Path):
+    splits = {
+        name: [report(tmp_path / f"{name}.json", ranks, name=f"model of {name}")]
+        for name, ranks in (("easy", [1.0, 1.0]), ("hard", [1.0, 2.0]))
+    }
+    rows = [row[:3] for row in ladder_section(splits).rows if row[1] != "random"]
+    assert rows == [("easy", "the method", "100.0"), ("hard", "the method", "50.0")]
 
 
 @pytest.mark.filterwarnings("error::RuntimeWarning")

@@ -27,11 +27,12 @@ _TITLES = {
     "nearest_training": "Tanimoto to training",
 }
 _CURVE_POINTS = 400
+_LINE_STYLES = ("-", ":", "-.")
 _LEAST_COVERAGE = 0.01  # of fewer answers the risk is noise
 
 
 def colour_of(number: int) -> str:
-    """Return the colour of the method of a number; from the eighth on they repeat."""
+    """Return the colour of the method of a number; from the eighth on they repeat, with another style of line."""
     return COLOURS[number % (len(COLOURS) - 1)]
 
 
@@ -48,7 +49,8 @@ def rank_curves(methods: Mapping[str, ArrayLike], lengths: ArrayLike) -> str:
     with drawing(6.4, 3.8) as (figure, axes):
         for number, (name, ranks) in enumerate(methods.items()):
             rates = [100 * hits(k, ranks).mean() for k in _KS]
-            axes.plot(_KS, rates, color=colour_of(number), marker="o", markersize=3, label=name)
+            style = _LINE_STYLES[number // (len(COLOURS) - 1) % len(_LINE_STYLES)]
+            axes.plot(_KS, rates, color=colour_of(number), linestyle=style, marker="o", markersize=3, label=name)
         chance = [100 * random_hits(k, lengths).mean() for k in _KS]
         axes.plot(_KS, chance, color=GREY, linestyle="--", linewidth=1, label="chance")
         axes.set_xscale("log")

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _FIGURE = re.compile(r'<svg[^>]*class="figure".*?</svg>', re.DOTALL)
+_RECIPE = "the method"
 _DRAWN_ONLY = "(drawn in the HTML report)"
 
 
@@ -66,17 +67,30 @@ def robustness_section(path: Path) -> Section:
 def ladder_section(splits: Mapping[str, Sequence[Path]]) -> Section:
     """Return the split ladder of reports: split -> the reports of its methods, the easiest split first.
 
+    Where each split has one report, and each report another model, these are one recipe trained anew: "the method". The
+    controls that all reports have stand beside it.
+
     Raises
     ------
     EvaluationError
         A report cannot be read.
     """
+    read = {split: [Evaluation.load(path) for path in paths] for split, paths in splits.items()}
+    every = [evaluation for evaluations in read.values() for evaluation in evaluations]
+    is_recipe = len(every) == len(read) == len({evaluation.model for evaluation in every})
+    shared = [
+        answers.ranker
+        for answers in every[0].controls
+        if all(answers.ranker in {other.ranker for other in evaluation.controls} for evaluation in every)
+    ]
     rungs: dict[str, dict[str, tuple[float, float, float]]] = {}
-    for split, paths in splits.items():
-        for path in paths:
-            evaluation = Evaluation.load(path)
-            value = evaluation.metrics["hit_rate@1"]
-            rungs.setdefault(split, {})[evaluation.model] = (value.spectrum, value.low, value.high)
+    for split, evaluations in read.items():
+        for evaluation in evaluations:
+            named = {_RECIPE if is_recipe and len(read) > 1 else evaluation.model: evaluation.answers}
+            named |= {name: evaluation.control(name).answers for name in shared}
+            for name, answers in named.items():
+                value = evaluation.metrics_of(answers)["hit_rate@1"]
+                rungs.setdefault(split, {})[name] = (value.spectrum, value.low, value.high)
     rows = [
         (split, method, f"{100 * rate:.1f}", interval_cell(low, high))
         for split, methods in rungs.items()
@@ -84,9 +98,8 @@ def ladder_section(splits: Mapping[str, Sequence[Path]]) -> Section:
     ]
     return Section(
         title="Split ladder",
-        text="The same method by how strictly test and training are kept apart; the choice of the split moves "
-        "figures more "
-        "than any architecture.",
+        text="The same method by how strictly test and training are kept apart; the choice of the split moves figures "
+        "more than any architecture.",
         header=("split", "method", "hit rate @1", "95 % interval"),
         rows=rows,
         picture=figures_report.split_ladder(rungs),
@@ -143,7 +156,8 @@ def _write_curves(section: Section, path: Path) -> list[str]:
     """Write the figures of a section as files, and return their names; molecules that are drawn stay in the page."""
     names = []
     slug = re.sub(r"[^a-z0-9]+", "-", section.title.lower()).strip("-")
-    for i, found in enumerate(_FIGURE.findall(section.picture)):
+    has_molecules = not section.picture.lstrip().startswith("<svg")
+    for i, found in enumerate([] if has_molecules else _FIGURE.findall(section.picture)):
         name = f"{path.stem}.{slug}{f'-{i + 1}' if i else ''}.svg"
         with replacing(path.with_name(name)) as temporary:
             temporary.write_text(found + "\n", encoding="utf-8")
