@@ -1,4 +1,4 @@
-"""How much memory a training step takes: 512 spectra of 128 peaks and 512 molecules, for several pairs of towers.
+"""How much memory a training step takes: 512 spectra of 128 peaks and 512 molecules, for several pairs of towers, float32.
 
     python benchmarks/training_memory.py -o benchmarks/training_memory.md
     python benchmarks/training_memory.py --spectrum binned-mlp --structure fingerprint-mlp --negatives 8
@@ -22,7 +22,6 @@ import torch
 import diptych
 from diptych.data.tables import read_columns
 from diptych.embedding import JointEmbedding
-from diptych.encoders.precision import has_bfloat16
 from diptych.errors import DiptychError
 from diptych.files import replacing
 from diptych.molecules.structure import Structure
@@ -73,20 +72,16 @@ def main() -> None:
     objective = Objective(RunConfig().loss, model, epochs=1)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, fused=True)
     started = time.perf_counter()
-    coarse = has_bfloat16(torch.device("cpu")) and not wanted.float32
     for _ in range(wanted.steps):
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=coarse):
-            context = LossContext(batch=batch, model=model, temperature=model.log_temperature.exp(), epoch=0)
-            loss = objective(context)
-        loss.backward()
+        context = LossContext(batch=batch, model=model, temperature=model.log_temperature.exp(), epoch=0)
+        objective(context).backward()
         optimizer.step()
         optimizer.zero_grad()
     seconds = (time.perf_counter() - started) / wanted.steps
     weights = sum(parameter.numel() for parameter in model.parameters())
     n = wanted.batch_size
-    numbers = "bfloat16" if coarse else "float32"
     print(
-        f"{wanted.spectrum} x {wanted.structure}, {numbers}, {weights:,} weights: {n} spectra of {wanted.peaks} peaks, "
+        f"{wanted.spectrum} x {wanted.structure}, {weights:,} weights: {n} spectra of {wanted.peaks} peaks, "
         f"{n * (1 + wanted.negatives)} molecules: at most {peak_gib():.2f} GiB, {before:.2f} GiB of it before the "
         f"first step; {seconds:.1f} s a step on {torch.get_num_threads()} threads"
     )
@@ -95,9 +90,8 @@ def main() -> None:
 def write_table(path: Path) -> None:
     """Measure every pair in a process of its own, and write what they print."""
     lines = ["# Memory of a training step", ""]
-    chosen = [(*pair, coarse) for pair in PAIRS for coarse in ((), ("--float32",))]
-    for spectrum, structure, coarse in chosen:
-        command = [sys.executable, __file__, "--spectrum", spectrum, "--structure", structure, *coarse]
+    for spectrum, structure in PAIRS:
+        command = [sys.executable, __file__, "--spectrum", spectrum, "--structure", structure]
         said = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
         print(said, flush=True)
         lines.append(f"- {said}")
