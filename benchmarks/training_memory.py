@@ -1,4 +1,4 @@
-"""How much memory a training step takes: 512 spectra of 128 peaks and 512 molecules, for several pairs of towers, float32.
+"""How much memory a training step takes in float32: 512 spectra of 128 peaks, 512 molecules, several pairs of towers.
 
     python benchmarks/training_memory.py -o benchmarks/training_memory.md
     python benchmarks/training_memory.py --spectrum binned-mlp --structure fingerprint-mlp --negatives 8
