@@ -14,6 +14,8 @@ from diptych.evaluation.metrics import hits, random_hits
 from diptych.evaluation.pair_scores import PairCurve
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from diptych.evaluation.list_length import LengthBin
     from diptych.evaluation.results import QueryResults
     from diptych.evaluation.results_scores import CandidateScores
@@ -192,30 +194,42 @@ def robustness_curves(rows: Sequence[Mapping[str, Any]], *, metric: str = "hit_r
     """
     spoiled = list(dict.fromkeys(row["perturbation"] for row in rows if row["perturbation"] != "none"))
     rankers = list(dict.fromkeys(row["ranker"] for row in rows))
+    highest = max(100 * row["metrics"][metric]["spectrum"] for row in rows)
     with panels(len(spoiled), columns=3, width=2.4, height=2.1, share_y=True) as (figure, every):
         for axes, perturbation in zip(every, spoiled, strict=True):
             for number, ranker in enumerate(rankers):
-                plain = [
-                    {**row, "strength": 0.0}
-                    for row in rows
-                    if row["ranker"] == ranker and row["perturbation"] == "none"
-                ][:1]
-                own = [row for row in rows if row["ranker"] == ranker and row["perturbation"] == perturbation]
-                line = sorted(plain + own, key=lambda row: row["strength"])
-                values = [100 * row["metrics"][metric]["spectrum"] for row in line]
-                axes.plot(
-                    [row["strength"] for row in line],
-                    values,
-                    marker="o",
-                    markersize=3,
-                    color=colour_of(number),
-                    label=ranker,
-                )
+                own = [row for row in rows if row["ranker"] == ranker]
+                line, as_measured = _robustness_lines(own, perturbation)
+                style: dict[str, Any] = {"marker": "o", "markersize": 3, "color": colour_of(number)}
+                if as_measured:
+                    _plot_metric(axes, as_measured, metric, linestyle=":", alpha=0.6, **style)
+                _plot_metric(axes, line, metric, label=ranker, **style)
             axes.set_title(perturbation.replace("_", " "), fontsize=8)
-            axes.set(ylim=(0, None))
+            axes.set(ylim=(0, 1.08 * highest))
         every[0].set_ylabel("hit rate at 1 (%)")
         figure.legend(*every[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
         return svg(figure, "robustness")
+
+
+def _robustness_lines(
+    rows: Sequence[Mapping[str, Any]], perturbation: str
+) -> tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]]:
+    """Return the rows of a perturbation from the least, and those of the same queries as measured, where they differ.
+
+    A spectrum of another energy is not there for every query: each distance has queries, and a row "none", of its own.
+    """
+    spoiled = sorted((row for row in rows if row["perturbation"] == perturbation), key=lambda row: row["strength"])
+    plain = [row for row in rows if row["perturbation"] == "none"]
+    if perturbation == "other_energy_ev":
+        strengths = {row["strength"] for row in spoiled}
+        return spoiled, [row for row in plain if row["strength"] in strengths]
+    whole = [{**row, "strength": 0.0} for row in plain[:1]]
+    return sorted([*whole, *spoiled], key=lambda row: row["strength"]), []
+
+
+def _plot_metric(axes: Axes, rows: Sequence[Mapping[str, Any]], metric: str, **style: Any) -> None:  # noqa: ANN401
+    values = [100 * row["metrics"][metric]["spectrum"] for row in rows]
+    axes.plot([row["strength"] for row in rows], values, **style)
 
 
 def split_ladder(rungs: Mapping[str, Mapping[str, tuple[float, float, float]]]) -> str:
