@@ -58,7 +58,6 @@ RANKER_PROTOCOLS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("mass", ("--ranker", SOME_RANKERS)),
     ("measured", ("--ranker", SOME_RANKERS)),
     ("256-way", ("--ranker", SOME_RANKERS)),
-    ("robustness", ("--min-list-length", "2", "--ranker", "nearest_neighbours_20,fingerprint_likelihood")),
     (
         "library-search",
         ("--ranker", "precursor_mz,binned_cosine,cosine,modified_cosine,spectral_entropy,match_evidence"),
