@@ -13,9 +13,8 @@ from torch.nn import functional
 
 from diptych.encoders.conditions import stated_energy
 from diptych.encoders.fragment_matches import N_SHIFTS, FragmentPairs, MassTolerance, below_precursor
-from diptych.encoders.options import check_options
+from diptych.encoders.options import built
 from diptych.encoders.peak_batch import ADDUCTS, INSTRUMENT_CLASSES, PeakBatch
-from diptych.errors import ConfigError
 from diptych.molecules.atom_environments import RADIUS
 from diptych.molecules.fragment_graphs import FragmentGraphFeaturiser, FragmentGraphs
 from diptych.molecules.fragmentation import HYDROGEN_SHIFTS, N_CUT_KINDS, N_FRAGMENT_KINDS, class_weights
@@ -247,13 +246,8 @@ def build_interaction(options: Mapping[str, Any] | None) -> FragmentInteraction 
     ConfigError
         An option is unknown, or has a wrong type or an impossible value.
     """
-    if options is None:
-        return None
-    check_options(options, FragmentInteraction, owner="model.interaction", place="model.interaction.")
-    try:
-        return FragmentInteraction(**options)
-    except (TypeError, ValueError, ArithmeticError, RuntimeError) as error:
-        raise ConfigError(f"model.interaction cannot be built from {dict(options)}: {error}") from error
+    place = "model.interaction"
+    return None if options is None else built(FragmentInteraction, options, owner=place, place=f"{place}.")
 
 
 def _kind_start() -> Tensor:

@@ -8,9 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from diptych.encoders.options import check_options
+from diptych.encoders.options import built
 from diptych.encoders.sparse_sum import SparseBatch, sparse_sum
-from diptych.errors import ConfigError
 
 
 class IonTable(nn.Module):
@@ -57,10 +56,4 @@ def build_ion_table(options: Mapping[str, Any] | None) -> IonTable | None:
     ConfigError
         An option is unknown, or has a wrong type or an impossible value.
     """
-    if options is None:
-        return None
-    check_options(options, IonTable, owner="model.ions", place="model.ions.")
-    try:
-        return IonTable(**options)
-    except (TypeError, ValueError, ArithmeticError, RuntimeError) as error:
-        raise ConfigError(f"model.ions cannot be built from {dict(options)}: {error}") from error
+    return None if options is None else built(IonTable, options, owner="model.ions", place="model.ions.")

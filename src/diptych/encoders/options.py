@@ -6,10 +6,12 @@ import difflib
 import inspect
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from diptych.errors import ConfigError
 from diptych.spectra.cleaning import CleaningSettings
+
+_Part = TypeVar("_Part")
 
 # One name means the same in every part. Whatever is not named is at least 0.
 _AT_LEAST_ONE = frozenset(
@@ -68,6 +70,36 @@ def check_options(
         if name not in parameters:
             raise ConfigError(f"{owner} has no option {name!r}{hint(name, [*parameters, *beside])}")
         _check(name, value, parameters[name], place=place)
+
+
+def built(
+    part: Callable[..., _Part],
+    options: Mapping[str, Any],
+    *,
+    owner: str,
+    place: str,
+    fixed: Mapping[str, Any] | None = None,
+) -> _Part:
+    """Return a part of a model, its options looked at first (`check_options`).
+
+    Parameters
+    ----------
+    part, options, owner, place
+        As there.
+    fixed
+        What the part is given beside its options.
+
+    Raises
+    ------
+    ConfigError
+        As there; or the part cannot be built from the options together.
+    """
+    given = dict(fixed or {})
+    check_options(options, part, owner=owner, place=place, fixed=given)
+    try:
+        return part(**options, **given)
+    except (TypeError, ValueError, ArithmeticError, RuntimeError) as error:
+        raise ConfigError(f"{owner} cannot be built from {dict(options)}: {error}") from error
 
 
 def hint(name: str, known: Sequence[str]) -> str:

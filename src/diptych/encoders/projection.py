@@ -8,9 +8,8 @@ from typing import Any
 from torch import nn
 from torch.nn import functional
 
-from diptych.encoders.options import check_options
+from diptych.encoders.options import built
 from diptych.encoders.output import EncoderOutput
-from diptych.errors import ConfigError
 
 
 class ProjectionHeads(nn.Module):
@@ -60,8 +59,4 @@ def projection_heads(options: Mapping[str, Any] | None, *, input_dim: int) -> Pr
     if options is None:
         return None
     place = "model.projection"
-    check_options(options, ProjectionHeads, owner=place, place=f"{place}.", fixed=("input_dim",))
-    try:
-        return ProjectionHeads(input_dim=input_dim, **options)
-    except (TypeError, ValueError, ArithmeticError, RuntimeError) as error:
-        raise ConfigError(f"{place} cannot be built from {dict(options)}: {error}") from error
+    return built(ProjectionHeads, options, owner=place, place=f"{place}.", fixed={"input_dim": input_dim})

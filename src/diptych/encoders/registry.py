@@ -20,7 +20,7 @@ from diptych.encoders.graph_structure import (
 )
 from diptych.encoders.language_model import LanguageModelEncoder
 from diptych.encoders.multi_scale import MultiScaleSpectrumEncoder
-from diptych.encoders.options import check_options
+from diptych.encoders.options import built
 from diptych.encoders.peak_graph import PeakGraphEncoder
 from diptych.encoders.peak_transformer import PeakTransformerEncoder
 from diptych.encoders.smiles_structure import SmilesTransformerEncoder
@@ -77,8 +77,4 @@ def build_encoder(
     if not isinstance(name, str) or name not in encoders:
         raise ConfigError(f"{where}unknown tower {name!r}; expected one of {', '.join(encoders)}")
     place = f"{section}." if section else f"tower {name!r}: "
-    check_options(options, encoders[name], owner=f"{where}tower {name!r}", place=place, fixed=fixed)
-    try:
-        return encoders[name](**options, **fixed)
-    except (TypeError, ValueError, ArithmeticError, RuntimeError) as error:
-        raise ConfigError(f"{where}tower {name!r} cannot be built from {options}: {error}") from error
+    return built(encoders[name], options, owner=f"{where}tower {name!r}", place=place, fixed=fixed)
