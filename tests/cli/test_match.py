@@ -207,6 +207,16 @@ def test_the_files_of_a_folder_are_named_in_the_table(match: Callable[..., Outco
     assert {row["spectraFile"] for row in table()} == {"unknowns.mgf"}
 
 
+def test_a_file_without_spectra_leaves_earlier_results_alone(match: Callable[..., Outcome]):
+    Path("empty.mgf").write_text("", encoding="utf-8")
+    assert match("unknowns.mgf", "-r", "references.mgf").code == 0
+    before = table()
+    outcome = match("empty.mgf", "-r", "references.mgf")
+    assert (outcome.code, outcome.out) == (1, "")
+    assert outcome.err.startswith("diptych: empty.mgf: the file is empty")
+    assert table() == before
+
+
 def test_references_without_a_usable_spectrum_are_refused(match: Callable[..., Outcome]):
     Path("references.mgf").write_text(
         REFERENCES.partition("BEGIN IONS\nTITLE=without")[2].join(["BEGIN IONS\nTITLE=without", ""])

@@ -63,6 +63,8 @@ def match_command(
     problems: list[str] = []
     library = SpectralLibrary.of(spectrum for path in references for spectrum in _read(path, problems))
     asked = [(_source(spectrum, path), spectrum) for path in spectra for spectrum in _readable(path, problems)]
+    if not asked:  # earlier results must not give way to an empty table
+        _raise_first(problems)
     answers = library.search([spectrum for _, spectrum in asked], scorer=measure, ppm=window, top=top)
     named = [(source, answer) for (source, _), answer in zip(asked, answers, strict=True)]
     provenance = {
@@ -132,17 +134,21 @@ def _readable(path: Path, problems: list[str]) -> Iterator[Spectrum]:
 def _report(answers: Sequence[Matches], library: Any, *, problems: list[str], written: list[Path]) -> None:  # noqa: ANN401
     from rich.console import Console
 
-    from diptych.errors import ReadError
-
     console = Console()
     if answers:
         console.print(_table(answers[:_N_SHOWN], width=console.width))
     for line in _summary_lines(answers, library, written=written):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
+    _raise_first(problems)
+
+
+def _raise_first(problems: list[str]) -> None:
+    """Say what could not be read, if anything."""
+    from diptych.errors import ReadError
+
     if problems:
-        raise ReadError(
-            problems[0] if len(problems) == 1 else f"{len(problems):,} cannot be read; first, {problems[0]}"
-        )
+        others = f"{len(problems):,} cannot be read; first, " if len(problems) > 1 else ""
+        raise ReadError(f"{others}{problems[0]}")
 
 
 def _summary_lines(answers: Sequence[Matches], library: Any, *, written: list[Path]) -> Iterator[str]:  # noqa: ANN401
