@@ -24,7 +24,6 @@ from typing import Any
 import numpy as np
 from export_spectra import read_spectra_file
 from readme import to_markdown
-from vectors import VectorScorer
 
 from diptych.data.candidate_files import read_candidate_file
 from diptych.evaluation import Evaluation, paired_difference
@@ -33,7 +32,14 @@ from diptych.evaluation.figures_of_merit import summarised
 from diptych.evaluation.library_search import SearchAnswers, search
 from diptych.evaluation.lists import Questions
 from diptych.evaluation.searchable_spectra import SearchableSpectra
-from diptych.ranking import BinnedCosineScorer, NearestNeighbourRanker, Query, Ranker, SpectralEntropyScorer
+from diptych.ranking import (
+    BinnedCosineScorer,
+    NearestNeighbourRanker,
+    Query,
+    Ranker,
+    SpectralEntropyScorer,
+    VectorScorer,
+)
 from diptych.ranking.spectrum_scorers import SpectrumScorer
 from diptych.spectra import Spectrum
 

@@ -8,7 +8,8 @@
 is asked beside the nearest neighbours and chance. What stands in ``--work`` is not made again. Written: ``ladder.md``,
 ``held_out.md``, ``protocols.md`` and their JSON files into ``--output``; with ``--only presets`` every recipe of
 ``PRESETS`` on the scaffold split as ``presets.md``, with ``--only rankers`` every ranker without a model there as
-``rankers.md``, with ``--only peers`` every protocol on the peers' folds and lists as ``peer_protocols.md``, of
+``rankers.md``, with ``--only vectors`` the nearest neighbours by each ``--vectors`` (``../learned_similarities``) as
+``vectors.md``, with ``--only peers`` every protocol on the peers' folds and lists as ``peer_protocols.md``, of
 ``--model`` if that is given.
 """
 
@@ -21,73 +22,27 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from diptych.files import replacing
+from plan import (
+    BESIDE,
+    HELD_OUT,
+    MAIN,
+    MEASURED,
+    PRESETS,
+    PROTOCOLS,
+    RANKER_PROTOCOLS,
+    RANKERS,
+    SHIPPED,
+    SPLITS,
+    VECTOR_PROTOCOLS,
+    asked_twice,
+    preset_protocols,
+)
 
-MAIN = "scaffold"
-SPLITS = ("random", "molecule", "scaffold", "similarity", "massspecgym")
-HELD_OUT = {
-    "TOF instruments": "instrument_class=TOF",
-    "negative polarity": "polarity=negative",
-    "[M+Na]+": "adduct=[M+Na]+",
-    "BAFG, RIKEN, Athens_Univ": "contributor=BAFG,RIKEN,Athens_Univ",
-}
-MEASURED = "massspecgym_fold,source=report"
-BESIDE = "nearest_neighbours_20,random"
-RANKERS = (
-    "nearest_neighbour,nearest_neighbours_20,spectral_entropy_neighbours_20,fingerprint_likelihood,"
-    "bond_disconnection,molecule_prior,random"
-)
-FUSION = "nearest_neighbours_20+fingerprint_likelihood+bond_disconnection"
-EVERY_RANKER = (
-    "random,precursor_mass,formula_only,molecule_prior,nearest_molecule,nearest_neighbour,nearest_neighbours_20,"
-    "modified_cosine_neighbour,modified_cosine_neighbours_20,spectral_entropy_neighbour,spectral_entropy_neighbours_20,"
-    f"fingerprint_cosine,fingerprint_tanimoto,fingerprint_likelihood,spectrum_classifier,bond_disconnection,{FUSION},"
-    f"rank:{FUSION}"
-)
-SOME_RANKERS = (
-    "random,precursor_mass,molecule_prior,nearest_molecule,nearest_neighbour,nearest_neighbours_20,"
-    f"spectral_entropy_neighbours_20,fingerprint_likelihood,spectrum_classifier,bond_disconnection,{FUSION},rank:{FUSION}"
-)
-# Asked of the benchmark without a model, each with all it can do.
-RANKER_PROTOCOLS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("formula", ("--ranker", EVERY_RANKER)),
-    ("mass", ("--ranker", SOME_RANKERS)),
-    ("measured", ("--ranker", SOME_RANKERS)),
-    ("256-way", ("--ranker", SOME_RANKERS)),
-    (
-        "library-search",
-        ("--ranker", "precursor_mz,binned_cosine,cosine,modified_cosine,spectral_entropy,match_evidence"),
-    ),
-)
-PRESETS: dict[str, tuple[str, ...]] = {
-    # Nothing is validated here: the weight of the second look is that of the README's model.
-    "fragment-interaction": ("training.epochs=30", 'validation.calibration_from="runs/peer-benchmark/model"'),
-    "fingerprint-ions": ("training.epochs=10", "training.batch_size=256"),
-    "jestr": ("training.epochs=60",),
-    "specembedding": (
-        "training.epochs=12",
-        "model.spectrum.hidden_dim=128",
-        "model.spectrum.n_heads=4",
-        "model.spectrum.n_layers=3",
-    ),
-}
-PRESET_PROTOCOLS = ("formula", "mass", "measured", "256-way", "few-shot", "library-search")
-SPECTRA_ALONE = ("specembedding",)  # their structure towers learn nothing
-PROTOCOLS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("formula", ("--ranker", RANKERS)),
-    ("mass", ("--ranker", f"{BESIDE},precursor_mass")),
-    ("measured", ("--ranker", BESIDE)),
-    ("measured-without-prior", ("--prior", "0", "--ranker", BESIDE)),
-    ("256-way", ("--ranker", f"{BESIDE},precursor_mass")),
-    ("few-shot", ()),
-    ("library-search", ()),
-    ("answer-absent", ("--ranker", "nearest_neighbours_20", "--min-list-length", "2")),
-    ("robustness", ("--min-list-length", "2")),
-)
+from diptych.files import replacing
 
 
 def diptych(*arguments: str | Path) -> None:
@@ -132,6 +87,10 @@ class Benchmark:
             )
         return folder
 
+    def main_split(self) -> Path:
+        """Return the folder of the benchmark that most is asked on."""
+        return self.frozen(MAIN, "--fold-column", MAIN)
+
     def trained(self, frozen: Path) -> Path:
         """Return the model of a benchmark's training fold, trained if it is not there."""
         if self.model is not None:
@@ -153,13 +112,13 @@ class Benchmark:
             diptych("train", "--preset", self.preset, *sets, "-o", run, *resume)
         return run / "model"
 
-    def asked(self, frozen: Path, protocol: str, *how: str | Path, model: bool = True) -> Path:
-        """Return the folder of the results of a protocol, asked if it is not there; without ``model`` of rankers."""
-        results = self.work / "results" / frozen.name / (self.method if model else "rankers") / protocol
+    def asked(self, frozen: Path, protocol: str, *how: str | Path, instead: str = "") -> Path:
+        """Return the folder of the results of a protocol, asked if it is not there; ``instead`` of a model if named."""
+        results = self.work / "results" / frozen.name / (instead or self.method) / protocol
         if not any(results.glob("*.json")):
             kind = protocol.removesuffix("-without-prior")
             short = ("--min-list-length", "2") if kind in {"formula", "mass", "measured"} else ()
-            asked = ("--model", self.trained(frozen)) if model else ()
+            asked = () if instead else ("--model", self.trained(frozen))
             diptych(
                 *("benchmark", "run", frozen, *asked, "--protocol", kind, *short),
                 *("--dataset", self.dataset, "--structures", self.structures, "--bootstrap", self.bootstrap),
@@ -197,16 +156,6 @@ def write_protocols(folders: Sequence[tuple[str, Path]], output: Path, *, title:
     _write(output.with_suffix(".json"), json.dumps(figures, indent=1) + "\n")
 
 
-def write_presets(benchmark: Benchmark, output: Path, *, names: Sequence[str]) -> None:
-    """Train recipes on the scaffold split, and write what the protocols say of each."""
-    frozen, folders = benchmark.frozen(MAIN, "--fold-column", MAIN), []
-    for preset, settings in ((name, PRESETS[name]) for name in names):
-        recipe = benchmark.of(preset, settings)
-        for protocol in ("few-shot", "library-search") if preset in SPECTRA_ALONE else PRESET_PROTOCOLS:
-            folders.append((f"{recipe.recipe}: {protocol}", recipe.asked(frozen, protocol, *dict(PROTOCOLS)[protocol])))
-    write_protocols(folders, output / "presets", title="Recipes on our own MassBank benchmark, scaffold split")
-
-
 def table_of(rows: Sequence[dict[str, Any]]) -> list[str]:
     """Return the lines of the table that the command line prints of a protocol."""
     from diptych.evaluation.protocols import table_lines
@@ -223,6 +172,79 @@ def table_of(rows: Sequence[dict[str, Any]]) -> list[str]:
 def _write(path: Path, text: str) -> None:
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def write_peers(benchmark: Benchmark, arguments: argparse.Namespace) -> None:
+    """Ask every protocol on the peers' folds and lists."""
+    frozen = benchmark.frozen(
+        *("peers", "--fold-table", str(arguments.peers / "folds.tsv.xz")),
+        *("--candidates", f"formula={arguments.peers / 'candidates_formula.json.xz'}"),
+    )
+    folders = [(name, benchmark.asked(frozen, name, *how)) for name, how in asked_twice(library=arguments.library)]
+    write_protocols(folders, arguments.output / "peer_protocols", title="Every protocol on the peer benchmark")
+
+
+def write_presets(benchmark: Benchmark, arguments: argparse.Namespace) -> None:
+    """Train recipes on the scaffold split, and write what the protocols say of each."""
+    frozen, folders = benchmark.main_split(), []
+    for preset, settings in ((name, PRESETS[name]) for name in arguments.presets.split(",")):
+        recipe = benchmark.of(preset, settings)
+        folders += [
+            (f"{recipe.recipe}: {protocol}", recipe.asked(frozen, protocol, *how))
+            for protocol, how in preset_protocols(preset, library=arguments.library)
+        ]
+    title = "Recipes on our own MassBank benchmark, scaffold split"
+    write_protocols(folders, arguments.output / "presets", title=title)
+
+
+def write_rankers(benchmark: Benchmark, arguments: argparse.Namespace) -> None:
+    """Ask every ranker without a model on the scaffold split."""
+    frozen = benchmark.main_split()
+    folders = [(name, benchmark.asked(frozen, name, *how, instead="rankers")) for name, how in RANKER_PROTOCOLS]
+    title = "Rankers without a joint embedding on our own MassBank benchmark, scaffold split"
+    write_protocols(folders, arguments.output / "rankers", title=title)
+
+
+def write_vectors(benchmark: Benchmark, arguments: argparse.Namespace) -> None:
+    """Ask the neighbours by vectors that others made on the scaffold split."""
+    frozen = benchmark.main_split()
+    how = [word for path in arguments.vectors for word in ("--vectors", path)]
+    folders = [(name, benchmark.asked(frozen, name, *how, *more, instead="vectors")) for name, more in VECTOR_PROTOCOLS]
+    title = "Similarities of spectra by vectors on our own MassBank benchmark, scaffold split"
+    write_protocols(folders, arguments.output / "vectors", title=title)
+
+
+def write_main(benchmark: Benchmark, arguments: argparse.Namespace) -> None:
+    """Ask every protocol on the scaffold split."""
+    frozen = benchmark.main_split()
+    folders = [(name, benchmark.asked(frozen, name, *how)) for name, how in PROTOCOLS]
+    title = "Every protocol on our own MassBank benchmark, scaffold split"
+    write_protocols(folders, arguments.output / "protocols", title=title)
+    shutil.copy(frozen / "benchmark.json", arguments.output / "benchmark.json")
+
+
+def write_ladder(benchmark: Benchmark, arguments: argparse.Namespace) -> None:
+    """Lay the splits side by side."""
+    rungs = [(name, benchmark.rung(name, "--fold-column", name)) for name in SPLITS]
+    ladder(rungs, arguments.output / "ladder.md")
+
+
+def write_held_out(benchmark: Benchmark, arguments: argparse.Namespace) -> None:
+    """Lay side by side what was held out."""
+    rungs = [(name, benchmark.rung(name.replace(" ", "-"), "--hold-out", how)) for name, how in HELD_OUT.items()]
+    ladder(rungs, arguments.output / "held_out.md")
+
+
+PARTS: dict[str, Callable[[Benchmark, argparse.Namespace], None]] = {
+    "peers": write_peers,
+    "presets": write_presets,
+    "rankers": write_rankers,
+    "vectors": write_vectors,
+    "protocols": write_main,
+    "ladder": write_ladder,
+    "held-out": write_held_out,
+}
+DEFAULT_PARTS = ("ladder", "held-out", "protocols")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -245,44 +267,21 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--presets", default=",".join(PRESETS), help="of PRESETS, for --only presets")
     parser.add_argument("--peers", type=Path, help="the peer benchmark, for --only peers")
     parser.add_argument(
-        "--library", type=Path, help="structures embedded by --model, for global retrieval of --only peers"
+        "--library",
+        type=Path,
+        help=f"structures embedded by the model, for global retrieval of --only peers and of {SHIPPED}",
     )
+    parser.add_argument("--vectors", type=Path, action="append", default=[], help="archive, for --only vectors")
     parser.add_argument("--model", type=Path, help="asked in place of the recipe; nothing is trained")
-    parts = ("ladder", "held-out", "protocols", "presets", "rankers", "peers")
-    parser.add_argument("--only", choices=parts, action="append")
+    parser.add_argument("--only", choices=PARTS, action="append")
     arguments = parser.parse_args(argv)
     if "peers" in (arguments.only or ()) and arguments.peers is None:
         parser.error("--only peers needs --peers FOLDER, the peer benchmark")
-    benchmark, wanted = Benchmark(arguments), arguments.only or ("ladder", "held-out", "protocols")
-    if "peers" in wanted:
-        frozen = benchmark.frozen(
-            *("peers", "--fold-table", str(arguments.peers / "folds.tsv.xz")),
-            *("--candidates", f"formula={arguments.peers / 'candidates_formula.json.xz'}"),
-        )
-        # The second look takes a minute for all of them, and is asked thirty-four times.
-        fewer = tuple((name, (*how, "--sample", "2000") if name == "robustness" else how) for name, how in PROTOCOLS)
-        library = (("global", ("--library", arguments.library)),) if arguments.library else ()
-        folders = [(name, benchmark.asked(frozen, name, *how)) for name, how in (*fewer, *library)]
-        write_protocols(folders, arguments.output / "peer_protocols", title="Every protocol on the peer benchmark")
-    if "presets" in wanted:
-        write_presets(benchmark, arguments.output, names=arguments.presets.split(","))
-    if "rankers" in wanted:
-        frozen = benchmark.frozen(MAIN, "--fold-column", MAIN)
-        folders = [(name, benchmark.asked(frozen, name, *how, model=False)) for name, how in RANKER_PROTOCOLS]
-        title = "Rankers without a joint embedding on our own MassBank benchmark, scaffold split"
-        write_protocols(folders, arguments.output / "rankers", title=title)
-    if "protocols" in wanted:
-        frozen = benchmark.frozen(MAIN, "--fold-column", MAIN)
-        folders = [(name, benchmark.asked(frozen, name, *how)) for name, how in PROTOCOLS]
-        title = "Every protocol on our own MassBank benchmark, scaffold split"
-        write_protocols(folders, arguments.output / "protocols", title=title)
-        shutil.copy(frozen / "benchmark.json", arguments.output / "benchmark.json")
-    if "ladder" in wanted:
-        rungs = [(name, benchmark.rung(name, "--fold-column", name)) for name in SPLITS]
-        ladder(rungs, arguments.output / "ladder.md")
-    if "held-out" in wanted:
-        rungs = [(name, benchmark.rung(name.replace(" ", "-"), "--hold-out", how)) for name, how in HELD_OUT.items()]
-        ladder(rungs, arguments.output / "held_out.md")
+    if "vectors" in (arguments.only or ()) and not arguments.vectors:
+        parser.error("--only vectors needs --vectors ARCHIVE, vectors of all spectra")
+    benchmark = Benchmark(arguments)
+    for part in (part for part in PARTS if part in (arguments.only or DEFAULT_PARTS)):
+        PARTS[part](benchmark, arguments)
 
 
 if __name__ == "__main__":

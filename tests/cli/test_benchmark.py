@@ -271,6 +271,41 @@ def test_a_table_of_infinite_scores_is_judged_and_reported(benchmark: Path, monk
     assert "tool has no curve: no candidate has a score." in (benchmark / "page.md").read_text()
 
 
+@pytest.fixture
+def vectors(benchmark: Path) -> str:
+    """Vectors of another tool: the number of carbon atoms as one of eight axes."""
+    names = [f"{smiles}-{number}" for smiles in SMILES for number in range(2)]
+    table = np.eye(8, dtype=np.float32)[[name.split("O")[0].count("C") for name in names]]
+    np.savez(benchmark / "carbons.npz", accession=np.array(names), vector=table)
+    return "carbons.npz"
+
+
+def test_vectors_of_another_tool_look_for_neighbours(benchmark: Path, vectors: str, monkeypatch, capfd):
+    options = ("--vectors", vectors, "--dataset", "d.parquet", "--bootstrap", "10", "-o", "r")
+    assert run(monkeypatch, "run", "b", *options, "--ranker", "random") == 0
+    written = capfd.readouterr().out.splitlines()[-1]
+    assert written == "Written: r/report.json, r/carbons_neighbours_20.json, r/random.json"
+    assert json.loads((benchmark / "r" / "report.json").read_text())["model"] == "carbons_neighbour"
+    assert run(monkeypatch, "run", "b", "--vectors", vectors, "-o", "again") == 1
+    assert "neighbours of 'carbons' are of a training fold; expected its spectra: --dataset" in capfd.readouterr().err
+
+
+def test_vectors_of_another_tool_search_libraries_and_re_identify(
+    benchmark: Path, vectors: str, monkeypatch: pytest.MonkeyPatch
+):
+    options = ("--vectors", vectors, "--dataset", "d.parquet", "-o", "r")
+    assert run(monkeypatch, "run", "b", *options, "--protocol", "library-search", "--ranker", "precursor_mz") == 0
+    rows = json.loads((benchmark / "r" / "library-search.json").read_text())["rows"]
+    assert list(dict.fromkeys(row["scorer"] for row in rows)) == ["carbons", "precursor_mz"]
+    assert rows[0]["hit_rate@1"]["mean"] == 1.0
+    asked = {}
+    module = "diptych.evaluation.protocols.few_shot_table"
+    monkeypatch.setattr(module, lambda vectors, _, **__: asked.update(vectors) or [{"method": "x", "accuracy": 0.5}])
+    assert run(monkeypatch, "run", "b", *options[:2], "--protocol", "few-shot", "-o", "few") == 0
+    assert list(asked) == ["carbons", "binned_peaks"]
+    assert asked["carbons"].shape == (4, 8)
+
+
 def test_the_molecule_prior_learns_from_a_table(benchmark: Path, monkeypatch, capfd):
     (benchmark / "more.tsv").write_text(f"{HEADER}\nCCCCCCCCCCCCCC\tCCOCC\tC4H10O\n")
     options = ("--ranker", "molecule_prior", "--dataset", "d.parquet", "--bootstrap", "10", "-o", "r")
@@ -449,7 +484,7 @@ def test_the_ladder_lays_reports_side_by_side(benchmark: Path, monkeypatch, caps
     ("arguments", "code", "message"),
     [
         (("--ranker", "best", "-o", "r"), 1, "no ranker 'best'; expected one of random"),
-        (("-o", "r"), 2, "nobody is asked: give --ranker NAME, --model MODEL or --scores TABLE"),
+        (("-o", "r"), 2, "nobody is asked: give --ranker NAME, --model MODEL, --scores TABLE or --vectors"),
         (("--ranker", "nearest_neighbour", "-o", "r"), 1, "learns from a training fold"),
         (("--protocol", "mass", "--ranker", "random", "-o", "r"), 2, "expected one of formula, measured, 256-way"),
         (("--protocol", "global", "-o", "r"), 2, "needs --model MODEL and --library DIR"),
@@ -463,20 +498,21 @@ def test_wrong_usage_is_answered_on_one_line(benchmark: Path, monkeypatch, capfd
     assert "Traceback" not in error
 
 
-LISTS = "--model, --ranker, --scores, --prior, --min-list-length"
+LISTS = "--model, --ranker, --scores, --vectors, --prior, --min-list-length"
 
 
 @pytest.mark.parametrize(
     ("protocol", "option", "value", "taken"),
     [
         ("robustness", "--scores", "tool.tsv", "--model, --ranker, --prior, --min-list-length, --sample"),
-        ("few-shot", "--scores", "tool.tsv", "--model"),
-        ("few-shot", "--ranker", "random", "--model"),
-        ("few-shot", "--prior", "0", "--model"),
-        ("few-shot", "--min-list-length", "2", "--model"),
-        ("library-search", "--scores", "tool.tsv", "--model, --ranker"),
-        ("library-search", "--prior", "0.5", "--model, --ranker"),
-        ("library-search", "--min-list-length", "1", "--model, --ranker"),
+        ("robustness", "--vectors", "tool.tsv", "--model, --ranker, --prior, --min-list-length, --sample"),
+        ("few-shot", "--scores", "tool.tsv", "--model, --vectors"),
+        ("few-shot", "--ranker", "random", "--model, --vectors"),
+        ("few-shot", "--prior", "0", "--model, --vectors"),
+        ("few-shot", "--min-list-length", "2", "--model, --vectors"),
+        ("library-search", "--scores", "tool.tsv", "--model, --ranker, --vectors"),
+        ("library-search", "--prior", "0.5", "--model, --ranker, --vectors"),
+        ("library-search", "--min-list-length", "1", "--model, --ranker, --vectors"),
         ("global", "--scores", "tool.tsv", "--model, --library, --prior"),
         ("global", "--ranker", "random", "--model, --library, --prior"),
         ("global", "--min-list-length", "2", "--model, --library, --prior"),
@@ -491,7 +527,8 @@ def test_an_option_that_would_be_ignored_is_refused(
     (benchmark / "tool.tsv").write_text("query\tsmiles\tscore\nCCO-0\tCCO\t2\n")
     assert run(monkeypatch, "run", "b", "--protocol", protocol, "--model", "any", option, value, "-o", "r") == 2
     error = " ".join(capfd.readouterr().err.replace("│", " ").split())
-    reason = " (a table has no answer to spoiled spectra)" if protocol == "robustness" else ""
+    reasons = {"--scores": " (a table has no answer to spoiled spectra)", "--vectors": " (spoiled spectra have none)"}
+    reason = reasons[option] if protocol == "robustness" else ""
     assert error.endswith(f"--protocol {protocol} takes no {option}{reason}; it takes {taken}")
     assert not (benchmark / "r").exists()
 

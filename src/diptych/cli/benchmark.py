@@ -92,6 +92,10 @@ def run_command(
         list[Path] | None,
         typer.Option(exists=True, help="Table of query, smiles or inchikey_first_block, and score; repeatable."),
     ] = None,
+    vectors: Annotated[
+        list[Path] | None,
+        typer.Option(exists=True, help="Archive (.npz) of another tool's vectors of spectra; repeatable."),
+    ] = None,
     protocol: Annotated[str, typer.Option(help=_PROTOCOLS)] = "",
     dataset: Annotated[
         Path | None,
@@ -125,6 +129,7 @@ def run_command(
         names=tuple(_parts(ranker)),
         model=model,
         scores=tuple(scores or ()),
+        vectors=tuple(vectors or ()),
         dataset=dataset,
         structures=structures,
         library=library,

@@ -106,7 +106,8 @@ def run_few_shot(benchmark: Benchmark, asked: Asked, output: Path) -> list[str]:
 
     known = benchmark.asked(asked.fold).spectra
     spectra, molecules = [item.spectrum for item in known], [item.target for item in known]
-    vectors: dict[str, Any] = {"binned_peaks": binned_vectors(spectra, molecules)}
+    vectors: dict[str, Any] = {scorer.name: scorer.vectors(spectra) for scorer in asked.vector_scorers}
+    vectors["binned_peaks"] = binned_vectors(spectra, molecules)
     if asked.embedding is not None:
         vectors = {
             asked.embedding.name: usable_vectors(asked.embedding, spectra),
@@ -130,7 +131,10 @@ def run_library_search(benchmark: Benchmark, asked: Asked, output: Path) -> list
         molecules=[*(item.target for item in known), *(e.structure.inchikey_first_block for e in others)],
         origins=[spectrum.metadata.get("contributor", "") for spectrum in spectra],
     )
-    scorers = search_scorers(asked.names or ("precursor_mz", "binned_cosine", "spectral_entropy"))
+    scorers = [
+        *asked.vector_scorers,
+        *search_scorers(asked.names or ("precursor_mz", "binned_cosine", "spectral_entropy")),
+    ]
     if asked.embedding is not None:
         from diptych.retrieval.spectrum_scorer import EmbeddingScorer, RememberedVectors, with_match_evidence
 

@@ -18,20 +18,23 @@ if TYPE_CHECKING:
     from diptych.evaluation.benchmark_run import RunSettings
     from diptych.evaluation.results_metadata import Mces
     from diptych.molecules.structure import Structure
-    from diptych.ranking import Query, Ranker, Training
+    from diptych.ranking import Query, Ranker, Training, VectorScorer
 
 _MOST_OTHERS = 20_000
 _SHUFFLED = "shuffled_spectra"
 # What a protocol takes beside --model and what every protocol takes; the others would be ignored.
-_LISTS_TAKE = ("--ranker", "--scores", "--prior", "--min-list-length")
+_LISTS_TAKE = ("--ranker", "--scores", "--vectors", "--prior", "--min-list-length")
 _TAKES = {
     "global": ("--library", "--prior"),
-    "few-shot": (),
-    "library-search": ("--ranker",),
+    "few-shot": ("--vectors",),
+    "library-search": ("--ranker", "--vectors"),
     "robustness": ("--ranker", "--prior", "--min-list-length", "--sample"),
     "answer-absent": _LISTS_TAKE,
 }
-_REASONS = {("robustness", "--scores"): " (a table has no answer to spoiled spectra)"}
+_REASONS = {
+    ("robustness", "--scores"): " (a table has no answer to spoiled spectra)",
+    ("robustness", "--vectors"): " (spoiled spectra have none)",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +44,7 @@ class Asked:
     names: tuple[str, ...] = ()
     model: str | None = None
     scores: tuple[Path, ...] = ()
+    vectors: tuple[Path, ...] = ()
     dataset: Path | None = None
     structures: Path | None = None
     library: Path | None = None
@@ -63,6 +67,7 @@ class Asked:
         given = {
             "--ranker": bool(self.names),
             "--scores": bool(self.scores),
+            "--vectors": bool(self.vectors),
             "--library": self.library is not None,
             "--prior": self.prior != 1.0,
             "--min-list-length": self.min_list_length > 0,
@@ -114,7 +119,7 @@ class Asked:
         return {} if found is None else {self.embedding.name: found.temperature}
 
     def rankers(self, benchmark: Benchmark, queries: Sequence[Query]) -> list[Ranker]:
-        """Return everybody that is asked: the model and its blind control, then tables, then rankers by name.
+        """Return everybody that is asked: the model and its blind control, tables, vectors, then named rankers.
 
         Where all queries are of one molecule there is no other's spectrum: the shuffled ones are left out, with a line.
         """
@@ -134,11 +139,22 @@ class Asked:
             rankers = [own, own.blinded(), *shuffled, *rankers]
         elif _SHUFFLED in self.names:
             raise typer.BadParameter("shuffled_spectra asks a model with the spectra of others: give --model MODEL")
-        if names:
-            rankers += make_rankers(names, self.training(benchmark))
+        if names or self.vectors:
+            training = self.training(benchmark)
+            rankers += [ranker for scorer in self.vector_scorers for ranker in _neighbours_by(scorer, training)]
+            rankers += make_rankers(names, training)
         if not rankers:
-            raise typer.BadParameter("nobody is asked: give --ranker NAME, --model MODEL or --scores TABLE")
+            raise typer.BadParameter(
+                "nobody is asked: give --ranker NAME, --model MODEL, --scores TABLE or --vectors ARCHIVE"
+            )
         return rankers
+
+    @cached_property
+    def vector_scorers(self) -> Sequence[VectorScorer]:
+        """The likeness of spectra by each archive of vectors."""
+        from diptych.ranking import VectorScorer
+
+        return [VectorScorer.read(path) for path in self.vectors]
 
     def _is_shuffled(self, queries: Sequence[Query]) -> bool:
         if _SHUFFLED in self.names and len({query.target for query in queries}) == 1:
@@ -173,3 +189,9 @@ class Asked:
         from diptych.evaluation.unmeasured import unmeasured_structures
 
         return unmeasured_structures(self.structures, measured, at_most=_MOST_OTHERS, seed=self.seed)
+
+
+def _neighbours_by(scorer: VectorScorer, training: Training) -> list[Ranker]:
+    """Return the rankers of one and of twenty neighbours by a likeness of spectra; they look for them once."""
+    search = training.neighbours_by(scorer)
+    return [search.of_fewer(1), search]

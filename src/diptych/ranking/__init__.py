@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         PrecursorScorer,
         SpectrumScorer,
     )
+    from diptych.ranking.vector_scorer import VectorScorer
 
 _HOMES = {
     "BinnedCosineScorer": "spectrum_scorers",
@@ -56,6 +57,7 @@ _HOMES = {
     "SpectrumScorer": "spectrum_scorers",
     "SumScorer": "fusion",
     "Training": "registry",
+    "VectorScorer": "vector_scorer",
     "make_ranker": "registry",
     "rank_against_ties": "ranking",
 }
@@ -90,6 +92,7 @@ __all__ = [
     "SpectrumScorer",
     "SumScorer",
     "Training",
+    "VectorScorer",
     "make_ranker",
     "rank_against_ties",
 ]

@@ -51,12 +51,25 @@ class Training:
     def neighbours(self, scorer: Callable[[], SpectrumScorer] | None) -> NearestNeighbourRanker:
         """Return the search for the twenty nearest molecules by a measure of likeness; one for all rankers that ask."""
         if scorer not in self._searches:
-            from diptych.ranking.neighbours import NearestNeighbourRanker
-
-            self._searches[scorer] = NearestNeighbourRanker(
-                self.spectra, self.structures, n_neighbours=_MANY, scorer=scorer() if scorer else None
-            )
+            self._searches[scorer] = self.neighbours_by(scorer() if scorer else None)
         return self._searches[scorer]
+
+    def neighbours_by(self, scorer: SpectrumScorer | None) -> NearestNeighbourRanker:
+        """Return a search for the twenty nearest molecules by any measure of likeness; None for binned spectra.
+
+        Raises
+        ------
+        EvaluationError
+            There is no training fold.
+        """
+        from diptych.ranking.neighbours import NearestNeighbourRanker
+
+        if not self.structures:
+            name = "nearest" if scorer is None else scorer.name
+            raise EvaluationError(
+                f"neighbours of {name!r} are of a training fold; expected its spectra: --dataset FILE"
+            )
+        return NearestNeighbourRanker(self.spectra, self.structures, n_neighbours=_MANY, scorer=scorer)
 
     @cached_property
     def _searches(self) -> dict[Callable[[], SpectrumScorer] | None, NearestNeighbourRanker]:
