@@ -27,7 +27,7 @@ EVERY_RANKER = (
 )
 SOME_RANKERS = (
     "random,precursor_mass,molecule_prior,nearest_molecule,nearest_neighbour,nearest_neighbours_20,"
-    f"spectral_entropy_neighbours_20,fingerprint_likelihood,spectrum_classifier,bond_disconnection,{FUSION},rank:{FUSION}"
+    f"modified_cosine_neighbours_20,spectral_entropy_neighbours_20,fingerprint_likelihood,spectrum_classifier,bond_disconnection,{FUSION},rank:{FUSION}"
 )
 # Asked of the benchmark without a model, each with all it can do.
 RANKER_PROTOCOLS: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -48,7 +48,6 @@ VECTOR_PROTOCOLS: tuple[tuple[str, tuple[str, ...]], ...] = (
 PRESETS: dict[str, tuple[str, ...]] = {
     # Nothing is validated here: the weight of the second look is that of the README's model.
     "fragment-interaction": ("training.epochs=30", 'validation.calibration_from="runs/peer-benchmark/model"'),
-    "fingerprint-ions": ("training.epochs=10", "training.batch_size=256"),
     "jestr": ("training.epochs=60",),
     "specembedding": (
         "training.epochs=12",
@@ -57,13 +56,22 @@ PRESETS: dict[str, tuple[str, ...]] = {
         "model.spectrum.n_layers=3",
     ),
 }
-PRESET_PROTOCOLS = ("formula", "mass", "measured", "256-way", "few-shot", "library-search")
+PRESET_PROTOCOLS = (
+    "formula",
+    "mass",
+    "measured",
+    "256-way",
+    "few-shot",
+    "library-search",
+    "answer-absent",
+    "robustness",
+)
 SHIPPED = "fragment-interaction"
 SPECTRA_ALONE = ("specembedding",)  # their structure towers learn nothing
 PROTOCOLS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("formula", ("--ranker", RANKERS)),
-    ("mass", ("--ranker", f"{BESIDE},precursor_mass")),
-    ("measured", ("--ranker", BESIDE)),
+    ("mass", ("--ranker", f"{RANKERS},precursor_mass")),
+    ("measured", ("--ranker", RANKERS)),
     ("measured-without-prior", ("--prior", "0", "--ranker", BESIDE)),
     ("256-way", ("--ranker", f"{BESIDE},precursor_mass")),
     ("few-shot", ()),
@@ -76,13 +84,13 @@ PROTOCOLS: tuple[tuple[str, tuple[str, ...]], ...] = (
 def preset_protocols(preset: str, *, library: Path | None) -> list[tuple[str, tuple[str | Path, ...]]]:
     """Return what a recipe is asked: all protocols the shipped one, that of spectra alone what spectra can answer."""
     if preset == SHIPPED:
-        return asked_twice(library=library)
+        return asked_slowly(library=library)
     names = ("few-shot", "library-search") if preset in SPECTRA_ALONE else PRESET_PROTOCOLS
-    return [(name, dict(PROTOCOLS)[name]) for name in names]
+    return [(name, how) for name, how in asked_slowly(library=None) if name in names]
 
 
-def asked_twice(*, library: Path | None) -> list[tuple[str, tuple[str | Path, ...]]]:
-    """Return every protocol for a model with a second look, global retrieval if there is a library."""
+def asked_slowly(*, library: Path | None) -> list[tuple[str, tuple[str | Path, ...]]]:
+    """Return every protocol as it is asked of slow models, global retrieval if there is a library."""
     # The second look takes a minute for all of them, and is asked thirty-four times.
     fewer = [(name, (*how, "--sample", "2000") if name == "robustness" else how) for name, how in PROTOCOLS]
     return [*fewer, *([("global", ("--library", library))] if library else [])]

@@ -38,7 +38,7 @@ from plan import (
     SHIPPED,
     SPLITS,
     VECTOR_PROTOCOLS,
-    asked_twice,
+    asked_slowly,
     preset_protocols,
 )
 
@@ -146,6 +146,7 @@ def write_protocols(folders: Sequence[tuple[str, Path]], output: Path, *, title:
         lines += [f"## {protocol}", ""]
         if summary.is_file():
             lines += [summary.read_text(encoding="utf-8").strip(), ""]
+            figures[protocol] = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
         else:
             (file,) = folder.glob("*.json")
             rows = json.loads(file.read_text(encoding="utf-8"))["rows"]
@@ -180,7 +181,7 @@ def write_peers(benchmark: Benchmark, arguments: argparse.Namespace) -> None:
         *("peers", "--fold-table", str(arguments.peers / "folds.tsv.xz")),
         *("--candidates", f"formula={arguments.peers / 'candidates_formula.json.xz'}"),
     )
-    folders = [(name, benchmark.asked(frozen, name, *how)) for name, how in asked_twice(library=arguments.library)]
+    folders = [(name, benchmark.asked(frozen, name, *how)) for name, how in asked_slowly(library=arguments.library)]
     write_protocols(folders, arguments.output / "peer_protocols", title="Every protocol on the peer benchmark")
 
 
@@ -264,7 +265,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--bootstrap", type=int, default=1000)
     parser.add_argument("--output", "-o", type=Path, default=Path(__file__).parent)
-    parser.add_argument("--presets", default=",".join(PRESETS), help="of PRESETS, for --only presets")
+    parser.add_argument("--presets", default=",".join(PRESETS), help="of PRESETS, in --only presets")
     parser.add_argument("--peers", type=Path, help="the peer benchmark, for --only peers")
     parser.add_argument(
         "--library",

@@ -100,6 +100,16 @@ def test_shuffled_queries_keep_their_candidates_but_get_a_foreign_spectrum():
     assert recorder.asked[2][2] == ("B", "X")
 
 
+def test_the_order_of_the_queries_does_not_decide_whose_spectrum_each_gets():
+    queries = [query(str(number), target="ABCDE"[number % 5]) for number in range(20)]
+    found = []
+    for asked in (queries, queries[::-1]):
+        recorder = Recorder()
+        ShuffledSpectraRanker(recorder).score(asked)
+        found.append({asked[0]: asked[1] for asked in recorder.asked})
+    assert found[0] == found[1]
+
+
 @given(targets=st.lists(st.sampled_from("AAAAAB"), min_size=1, max_size=30), seed=st.integers(0, 5))
 def test_a_donor_is_always_another_molecule(targets: list[str], seed: int):
     if len(set(targets)) < 2:

@@ -120,8 +120,23 @@ def test_fewer_of_the_neighbours_found_can_vote():
 def test_the_nearest_molecules_of_some_spectra():
     ranker = NearestNeighbourRanker([spectrum(50.0), spectrum(60.0)], [BENZOIC, HEXANE])
     found = ranker.neighbours([spectrum(60.0), spectrum(50.0)])
-    assert found.molecules.tolist() == [[1], [0]]
+    assert [molecules.tolist() for molecules in found.molecules] == [[1], [0]]
     np.testing.assert_allclose(found.similarity, [[1], [1]])
+
+
+@pytest.mark.parametrize("n_neighbours", [1, 2])
+def test_molecules_as_near_as_the_last_vote_too_so_that_the_order_of_the_reference_decides_nothing(n_neighbours: int):
+    spectra = [spectrum(50.0, 90.0), spectrum(50.0, 80.0), spectrum(50.0, 70.0), spectrum(40.0)]
+    structures = [BENZOIC, HEXANE, TOLUENE, Molecule("CCN")]
+    orders = [[0, 1, 2, 3], [3, 2, 1, 0], [1, 3, 0, 2]]
+    scores = []
+    for order in orders:
+        ranker = NearestNeighbourRanker(
+            [spectra[row] for row in order], [structures[row] for row in order], n_neighbours=n_neighbours
+        )
+        scores.append(ranker.of_fewer(n_neighbours).score([query(50.0)])[0])
+        assert sorted(map(len, ranker.neighbours([spectrum(50.0)]).molecules)) == [3]
+    np.testing.assert_array_equal(scores, [scores[0]] * len(orders))
 
 
 @pytest.mark.parametrize(("spectra", "structures"), [([], []), ([spectrum(50.0)], [])])

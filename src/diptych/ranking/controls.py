@@ -102,7 +102,10 @@ def _is_of_formula(query: Query) -> NDArray[np.float64]:
 
 @dataclass(frozen=True)
 class ShuffledSpectraRanker:
-    """Asks the inner ranker each query with the spectrum of another query, of another molecule."""
+    """Asks the inner ranker each query with the spectrum of another query, of another molecule.
+
+    Spectra are drawn by the identifiers of the queries, whatever their order.
+    """
 
     inner: Ranker
     seed: int = 0
@@ -116,11 +119,10 @@ class ShuffledSpectraRanker:
         EvaluationError
             All queries are of one molecule, so there is no foreign spectrum.
         """
-        donors = foreign_spectra([query.target for query in queries], seed=self.seed)
-        shuffled = [
-            replace(query, spectrum=queries[donor].spectrum) for query, donor in zip(queries, donors, strict=True)
-        ]
-        return self.inner.score(shuffled)
+        order = sorted(range(len(queries)), key=lambda row: queries[row].identifier)
+        donors = foreign_spectra([queries[row].target for row in order], seed=self.seed)
+        spectra = {row: queries[order[donor]].spectrum for row, donor in zip(order, donors, strict=True)}
+        return self.inner.score([replace(query, spectrum=spectra[row]) for row, query in enumerate(queries)])
 
 
 def foreign_spectra(targets: Sequence[str], *, seed: int) -> NDArray[np.int64]:

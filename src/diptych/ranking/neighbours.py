@@ -33,13 +33,14 @@ class Neighbours:
     Attributes
     ----------
     molecules
-        int64, of shape (n_queries, n_neighbours): numbers of reference molecules, in no order.
+        One int64 array per query: numbers of reference molecules, in no order. More than were asked for where several
+        are as near as the last of them, fewer where no others share anything with the query.
     similarity
-        float32, of the same shape: cosine of the molecule's most similar spectrum, in [0, 1].
+        One float32 array per query, as long: cosine of the molecule's most similar spectrum, in (0, 1].
     """
 
-    molecules: NDArray[np.int64]
-    similarity: NDArray[np.float32]
+    molecules: Sequence[NDArray[np.int64]]
+    similarity: Sequence[NDArray[np.float32]]
 
 
 class NearestNeighbourRanker:
@@ -50,7 +51,8 @@ class NearestNeighbourRanker:
     spectra, structures
         The reference, usually the training fold: one structure per spectrum.
     n_neighbours
-        Number of molecules that vote, each once, with the cosine of its most similar spectrum as weight.
+        Number of molecules that vote, each once, with the cosine of its most similar spectrum as weight; those as near
+        as the last of them vote, too.
     bin_width_da
         Width of the m/z bins.
     scorer
@@ -63,7 +65,8 @@ class NearestNeighbourRanker:
 
     Notes
     -----
-    s(c) = sum_i cos(q, i) T(i, c) / sum_i cos(q, i) over the n nearest reference molecules i; spectra are vectors of
+    s(c) = sum_i cos(q, i) T(i, c) / sum_i cos(q, i) over the n nearest reference molecules i and those as
+    near as the nth (to 6 decimals), so that the order of the reference decides nothing; spectra are vectors of
     square-rooted intensities in m/z bins, T is the Tanimoto similarity of Morgan bits (radius 2, 4096). Every query is
     scored: one that shares no bin with the reference gives 0 to all candidates, so that all tie.
     """
@@ -113,7 +116,7 @@ class NearestNeighbourRanker:
         table = self._fingerprints.table()
         scores: list[NDArray[np.floating]] = []
         for query, molecules, similarity in zip(queries, nearest.molecules, nearest.similarity, strict=True):
-            chosen = slice(None) if n_neighbours is None else np.argsort(-similarity, kind="stable")[:n_neighbours]
+            chosen = nearest_rows(similarity, n_neighbours or self.n_neighbours)
             alike = tanimoto(table[rows[id(query.candidates)]], table[molecules[chosen]])
             scores.append(_weighted_mean(alike, similarity[chosen].astype(np.float64)))
         return scores
@@ -123,19 +126,17 @@ class NearestNeighbourRanker:
         if self._found is None or len(spectra) != len(self._asked) or any(map(is_not, spectra, self._asked)):
             parts = list(self._nearest(spectra))
             self._found = Neighbours(
-                molecules=np.concatenate([part.molecules for part in parts]),
-                similarity=np.concatenate([part.similarity for part in parts]),
+                molecules=[molecules for molecules, _ in parts], similarity=[similarity for _, similarity in parts]
             )
             self._asked = list(spectra)
         return self._found
 
-    def _nearest(self, spectra: Sequence[Spectrum]) -> Iterator[Neighbours]:
-        """Yield the nearest molecules of a few spectra at a time."""
+    def _nearest(self, spectra: Sequence[Spectrum]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+        """Yield the nearest molecules of each spectrum and how near they are."""
         for similarity in self._similarities(spectra):
-            best = np.maximum.reduceat(similarity, self._first_spectra, axis=1)
-            first = best.shape[1] - self.n_neighbours
-            molecules = np.argpartition(best, first, axis=1)[:, first:]
-            yield Neighbours(molecules=molecules, similarity=np.take_along_axis(best, molecules, axis=1))
+            for best in np.maximum.reduceat(similarity, self._first_spectra, axis=1).round(_DECIMALS):
+                molecules = nearest_rows(best, self.n_neighbours)
+                yield molecules, best[molecules]
 
     def _similarities(self, spectra: Sequence[Spectrum]) -> Iterator[NDArray[np.float32]]:
         """Yield similarities of a few spectra to all of the reference, float32, at least 0."""
@@ -165,6 +166,21 @@ class FewerNeighboursRanker:
             return []
         nearest = self.search.neighbours([query.spectrum for query in queries])
         return self.search.vote(queries, nearest, n_neighbours=self.n_neighbours)
+
+
+def nearest_rows(similarity: NDArray[np.float32], n_rows: int) -> NDArray[np.int64]:
+    """Return the rows of the greatest similarities above 0, and of those that equal the last of them, ascending.
+
+    Examples
+    --------
+    >>> nearest_rows(np.array([0.5, 0.0, 0.9, 0.5, 0.1], dtype=np.float32), 2).tolist()
+    [0, 2, 3]
+    >>> nearest_rows(np.array([0.5, 0.0], dtype=np.float32), 2).tolist()
+    [0]
+    """
+    n_left_out = similarity.size - n_rows
+    last = np.partition(similarity, n_left_out)[n_left_out] if n_left_out > 0 else 0.0
+    return np.flatnonzero((similarity >= last) & (similarity > 0))
 
 
 def binned(spectra: Sequence[Spectrum], *, bin_width_da: float) -> sparse.csr_matrix:
