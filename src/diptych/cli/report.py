@@ -14,13 +14,6 @@ if TYPE_CHECKING:
 
 _MAPPED = 1500
 _FEWEST_MAPPED = 5
-_FORMULA_CLASSES = (
-    ("P", "with P"),
-    ("Cl", "with halogen"),
-    ("Br", "with halogen"),
-    ("F", "with halogen"),
-    ("S", "with S"),
-)
 
 
 def report_command(
@@ -117,6 +110,7 @@ def _maps(model: str, spectra: dict[str, Spectrum], method: Method, *, seed: int
     from diptych.evaluation.projection import PROJECTIONS
     from diptych.evaluation.report_files import map_section
     from diptych.molecules import Structure
+    from diptych.molecules.structural_class import structural_class
 
     results = method.results
     chosen = {
@@ -136,7 +130,7 @@ def _maps(model: str, spectra: dict[str, Spectrum], method: Method, *, seed: int
         ),
     }
     labels = {
-        "composition": [_composition(results.text("formula")[row]) for row in rows],
+        "structural class": [structural_class(results.text("target_smiles")[row]) for row in rows],
         "instrument": [results.text("instrument_class")[row] or "unknown" for row in rows],
     }
     return [
@@ -145,17 +139,6 @@ def _maps(model: str, spectra: dict[str, Spectrum], method: Method, *, seed: int
         )
         for kind, found in vectors.items()
     ]
-
-
-def _composition(formula: str) -> str:
-    """Return a coarse class of a formula: its rarest kind of element, else what of N and O it has."""
-    import re
-
-    elements = set(re.findall(r"[A-Z][a-z]?", formula))
-    for element, name in _FORMULA_CLASSES:
-        if element in elements:
-            return name
-    return "C, H" + "".join(f", {element}" for element in ("N", "O") if element in elements)
 
 
 def _hardest(method: Method, spectra: dict[str, Spectrum]) -> list[Section]:

@@ -273,7 +273,8 @@ def maps(places: Mapping[str, NDArray[np.floating]], labels: Mapping[str, Sequen
             common = names[np.argsort(-counts, kind="stable")][: len(COLOURS) - 2]
             rest = ~np.isin(values, common)
             x, y = places[title].T
-            axes.scatter(x[rest], y[rest], s=4, color=GREY, linewidths=0, rasterized=True)
+            if rest.any():
+                axes.scatter(x[rest], y[rest], s=4, color=GREY, linewidths=0, label="any other", rasterized=True)
             for colour, name in enumerate(common):
                 own = values == name
                 axes.scatter(x[own], y[own], s=4, color=colour_of(colour), linewidths=0, label=name, rasterized=True)
