@@ -27,7 +27,7 @@ EVERY_RANKER = (
 )
 SOME_RANKERS = (
     "random,precursor_mass,molecule_prior,nearest_molecule,nearest_neighbour,nearest_neighbours_20,"
-    f"modified_cosine_neighbours_20,spectral_entropy_neighbours_20,fingerprint_likelihood,spectrum_classifier,bond_disconnection,{FUSION},rank:{FUSION}"
+    f"spectral_entropy_neighbours_20,fingerprint_likelihood,spectrum_classifier,bond_disconnection,{FUSION},rank:{FUSION}"
 )
 # Asked of the benchmark without a model, each with all it can do.
 RANKER_PROTOCOLS: tuple[tuple[str, tuple[str, ...]], ...] = (
