@@ -132,9 +132,11 @@ class Benchmark:
         return self.asked(self.frozen(name, *how), "formula", "--ranker", beside) / "report.json"
 
 
-def ladder(rungs: Iterable[tuple[str, Path]], output: Path) -> None:
+def ladder(rungs: Iterable[tuple[str, Path]], output: Path, *, title: str) -> None:
     """Lay reports side by side."""
     diptych("benchmark", "ladder", *(f"{name}={report}" for name, report in rungs), "-o", output)
+    table = output.read_text(encoding="utf-8").strip()
+    _write(output, f"# {title}\n\n{table}\n\n    python {shlex.join(sys.argv)}\n")
 
 
 def write_protocols(folders: Sequence[tuple[str, Path]], output: Path, *, title: str) -> None:
@@ -227,13 +229,13 @@ def write_main(benchmark: Benchmark, arguments: argparse.Namespace) -> None:
 def write_ladder(benchmark: Benchmark, arguments: argparse.Namespace) -> None:
     """Lay the splits side by side."""
     rungs = [(name, benchmark.rung(name, "--fold-column", name)) for name in SPLITS]
-    ladder(rungs, arguments.output / "ladder.md")
+    ladder(rungs, arguments.output / "ladder.md", title="The split ladder")
 
 
 def write_held_out(benchmark: Benchmark, arguments: argparse.Namespace) -> None:
     """Lay side by side what was held out."""
     rungs = [(name, benchmark.rung(name.replace(" ", "-"), "--hold-out", how)) for name, how in HELD_OUT.items()]
-    ladder(rungs, arguments.output / "held_out.md")
+    ladder(rungs, arguments.output / "held_out.md", title="One kind of measurement held out")
 
 
 PARTS: dict[str, Callable[[Benchmark, argparse.Namespace], None]] = {
