@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
@@ -67,6 +68,13 @@ class Row:
             margin=_margin(scores[known]),
             probability=math.nan if temperature is None else highest_probability(scores, temperature),
         )
+
+
+def structure_counts(queries: Sequence[Query]) -> dict[str, NDArray[np.float64]]:
+    """Return the number of candidates that rankers see, as column ``n_structures``; nothing where they see them all."""
+    if not any(query.candidates.unparsed for query in queries):
+        return {}
+    return {"n_structures": np.array([len(query.candidates.structures) for query in queries], dtype=np.float64)}
 
 
 def _stated_smiles(query: Query) -> str:
