@@ -14,6 +14,7 @@ from diptych.evaluation.results_scores import CandidateScores, scores_path
 from diptych.evaluation.strata import by_stratum
 from diptych.molecules.structure import Structure
 from diptych.ranking import CandidateList, Query, RandomRanker
+from diptych.ranking.ranking import rank_against_ties
 from diptych.spectra.spectrum import Spectrum
 
 SPECTRUM = Spectrum.from_peaks([50.0], [1.0])
@@ -145,6 +146,27 @@ def test_candidate_scores_survive_saving(tmp_path: Path):
         np.testing.assert_array_equal(found, given)
     assert read.blocks_of(2) == ("B", "C")
     np.testing.assert_array_equal(read.is_target, [True, False, False, True, False, False, False])
+
+
+@pytest.mark.parametrize(
+    ("given", "kind"),
+    [
+        ([20000000.2, 20000000.1, NAN], np.float64),
+        ([1e39, 1e38, NAN], np.float64),
+        ([1e-60, 0.0, 0.5], np.float64),
+        ([0.123456, 0.123457, 0.1], np.float32),
+        ([0.1, 0.1, math.inf], np.float32),
+    ],
+)
+def test_saved_scores_keep_order_ties_and_range(tmp_path: Path, given: list[float], kind: type):
+    # The other list holds a neighbour of a score of the first: what counts is the order within each.
+    other = np.nextafter(np.array([given[0], 0.25]), 0)
+    CandidateScores.of(QUERIES[:2], [np.array(given), other]).write(tmp_path / "s.scores.parquet")
+    read = CandidateScores.read(tmp_path / "s.scores.parquet")
+    assert read.scores.dtype == kind
+    found = read.of_query(0)
+    assert [rank_against_ties(found, i) for i in range(3)] == [rank_against_ties(np.array(given), i) for i in range(3)]
+    np.testing.assert_allclose(found, given, rtol=1e-6)
 
 
 def test_damaged_candidate_scores_are_refused(tmp_path: Path):
