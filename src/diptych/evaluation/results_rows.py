@@ -91,6 +91,19 @@ def _margin(scores: NDArray[np.floating]) -> float:
 
 
 def highest_probability(scores: NDArray[np.floating], temperature: float) -> float:
-    """Return the softmax of the best score, 1 / sum_i exp((s_i - s_best) / T), over the scores that are known."""
+    """Return the softmax of the best score, 1 / sum_i exp((s_i - s_best) / T), over the scores that are known.
+
+    NaN where none is known. A best score that is infinite shares the whole with those that tie with it, as they have no
+    difference.
+
+    Examples
+    --------
+    >>> inf = float("inf")
+    >>> [highest_probability(np.array(scores), 1.0) for scores in ([inf, 1.0], [inf, inf], [-inf], [0.0, -inf])]
+    [1.0, 0.5, 1.0, 1.0]
+    """
     known = scores[~np.isnan(scores)].astype(np.float64)
-    return float(1 / np.exp((known - known.max()) / temperature).sum())
+    if not known.size:
+        return math.nan
+    below = np.subtract(known, known.max(), out=np.zeros_like(known), where=known != known.max())
+    return float(1 / np.exp(below / temperature).sum())
