@@ -43,8 +43,8 @@ def global_answers(
     query_vectors
         Of shape (n_queries, dim), NaN where a query cannot be worked with: a miss.
     library_vectors
-        Of shape (n, dim), NaN where a structure cannot be worked with: a miss where it is the target, below every
-        number elsewhere; may be memory-mapped. It is read twice, a few rows at a time.
+        Of shape (n, dim); may be memory-mapped. It is read twice, a few rows at a time. A target's row that is not
+        finite is a miss.
     target_rows
         int64, of shape (n_queries,): row of each target, -1 where the library lacks it: a miss.
     first_blocks
@@ -76,8 +76,7 @@ def global_answers(
         value = scores[np.arange(n_queries), first]
         better = value > best
         best[better], best_row[better] = value[better], first[better] + start
-    ranks = np.full(n_queries, np.inf)
-    ranks[usable] = n_above[usable]
+    ranks = np.where(np.isfinite(target_scores), n_above, np.inf)
     hit = ranks == 1
     best[hit], best_row[hit] = target_scores[hit], target_rows[hit]
     return Answers(
