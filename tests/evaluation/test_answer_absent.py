@@ -54,6 +54,16 @@ def test_risk_and_coverage_worked_out_by_hand():
     assert curve.area == pytest.approx((1 / 3 + 1 / 2) / 4)
 
 
+def test_infinite_confidences_count_by_their_order():
+    inf = math.inf
+    curve = risk_coverage([inf, inf, 0.5, -inf, -inf], [1, 0, 1, 0, 0])
+    assert curve.coverage.tolist() == [0.4, 0.6, 1]
+    assert curve.risk == pytest.approx([1 / 2, 1 / 3, 3 / 5])
+    assert auroc([inf, 1.0], [-inf, inf]) == pytest.approx(2.5 / 4)
+    with pytest.raises(EvaluationError, match=r"probabilities from 0\.5 to inf"):
+        expected_calibration_error([inf, 0.5], [1, 0])
+
+
 @given(answers=st.lists(st.tuples(st.integers(0, 3), st.booleans()), min_size=1, max_size=12), data=st.data())
 def test_the_order_of_equally_sure_answers_changes_nothing(answers: list[tuple[int, bool]], data: st.DataObject):
     shuffled = data.draw(st.permutations(answers))
@@ -98,7 +108,7 @@ def test_conformal_sets_cover_exchangeable_answers():
         (lambda: conformal_sets([], [], threshold=0.5), "there is no query to test"),
         (lambda: conformal_threshold([], error_rate=0.1), "0 scores and error rate 0.1"),
         (lambda: conformal_threshold([0.5], error_rate=1.0), "1 scores and error rate 1.0"),
-        (lambda: risk_coverage([0.5, math.nan], [1, 0]), r"shape \(2,\) \(1 not finite\)"),
+        (lambda: risk_coverage([0.5, math.nan], [1, 0]), r"shape \(2,\) \(1 of them NaN\)"),
         (lambda: risk_coverage([], []), "at least one"),
         (lambda: expected_calibration_error([1.5], [1]), r"from 1.5 to 1.5 in 15 bins; expected probabilities in"),
         (lambda: expected_calibration_error([0.5], [1], n_bins=0), "in 0 bins"),

@@ -66,6 +66,17 @@ def test_replicates_of_a_molecule_do_not_make_it_surer():
         np.testing.assert_allclose([first.low, first.high], [second.low, second.high])
 
 
+def test_sums_in_another_order_do_not_decide_an_interval():
+    # With three spectra each, means by spectrum and by molecule are one number, summed in two ways.
+    for seed in range(20):
+        hit = np.random.default_rng(seed).integers(0, 4, size=6)
+        values = np.concatenate([np.arange(3) < n for n in hit]).astype(float)
+        table = sum_by_molecule([values], [f"m{i // 3}" for i in range(18)])
+        by_spectrum, by_molecule = molecule_intervals(table, n_bootstrap=2000, seed=0)
+        np.testing.assert_allclose(by_molecule.low, by_spectrum.low, atol=1e-9)
+        np.testing.assert_allclose(by_molecule.high, by_spectrum.high, atol=1e-9)
+
+
 def test_a_metric_that_never_varies_has_no_width():
     always = np.ones((500, 1))
     interval = bca_intervals(np.ones(1), always, left_out=np.ones((7, 1)))

@@ -43,6 +43,20 @@ def test_what_cannot_be_told_is_left_out_and_counted():
     assert (row["queries"], row["left_out"], row["auroc"]) == (1, 3, None)
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("value", [np.inf, -np.inf])
+def test_infinite_scores_count_by_their_order_and_spoil_no_figure(value: float):
+    scores = [np.array([value, value]), np.array([1.0, value]), np.array([value, 0.5]), np.array([1.0, 0.5])]
+    lists = AskedLists(molecules=["A", "B", "C", "D"], positions=[0] * 4)
+    (row,) = answer_absent_table({"m": scores}, lists, temperatures={"m": 0.1}, n_bootstrap=20)
+    assert row["queries"] == 4
+    known = [row[name] for name in ("auroc", "low", "high", "auroc_probability", "risk_coverage_area")]
+    assert np.isfinite([*known, row["calibration_error"]]).all()
+    top = take_out_answers(scores, [0] * 4)
+    order = np.unique([*top.present, *top.absent], return_inverse=True)[1].astype(float)
+    assert row["auroc"] == auroc(order[:4], order[4:])
+
+
 def test_one_position_is_wanted_for_each_query():
     with pytest.raises(EvaluationError, match="2 molecules and 1 positions"):
         AskedLists(molecules=["A", "B"], positions=[0])

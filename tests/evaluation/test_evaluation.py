@@ -173,7 +173,10 @@ def test_the_ranks_stand_beside_the_report(tmp_path: Path):
         "score_target": "0.7",
         "best_score": "0.7",
         "best": "B",
+        "n_structures": "3",
     }
+    assert rows[3]["n_candidates"] == "4"
+    assert rows[3]["n_structures"] == "3"
     assert rows[2]["rank"] == "miss"
 
 

@@ -18,6 +18,19 @@ def test_equal_vectors_tie_and_a_tie_is_no_hit():
     assert few_shot(np.ones((4, 2)), list("AABB"), n_way=2, k_shot=1, n_episodes=50).accuracy == 0
 
 
+@pytest.mark.parametrize("seed", [0, 1])
+def test_supports_of_the_same_vectors_in_another_order_tie(seed: int):
+    # All spectra have one of two vectors: how many of each a support holds decides, which sums along axes give exactly.
+    molecules = [f"M{i // 8}" for i in range(320)]
+    is_first = (np.arange(320) % 2 == 0)[:, None]
+    measured = np.random.default_rng(seed).normal(size=(2, 256))
+    drawn, exact = (
+        few_shot(np.where(is_first, *pair), molecules, n_way=5, k_shot=5, n_episodes=300)
+        for pair in (measured, np.eye(2))
+    )
+    np.testing.assert_array_equal(drawn.hits, exact.hits)
+
+
 def test_a_stray_spectrum_is_given_to_the_other_molecule():
     # A's third spectrum points where B does. 2-way 2-shot, by the spectrum that is asked:
     # stray: its support points east, B's north: lost. Another of A: prototype half way between, cosine 0.71 > 0: won.

@@ -23,6 +23,17 @@ def test_ranks_worked_out_by_hand_whatever_the_size_of_the_chunks(cells: int, mo
     assert found.best == ("A", "D", "C", "", "A")
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_target_whose_vector_is_not_finite_is_a_miss_and_no_rival_of_others(value: float):
+    library = LIBRARY.copy()
+    library[1] = value
+    queries = np.array([[1, 0.5], [0.5, 1]], dtype=np.float32)
+    found = global_answers("model", queries[:1], library, target_rows=np.array([1]), first_blocks=list("ABCD"))
+    assert (found.ranks[0], np.isnan(found.target_scores[0]), found.best) == (np.inf, True, ("A",))
+    if not value > 0:
+        assert global_answers("model", queries[1:], library, target_rows=np.array([2])).ranks[0] == 2
+
+
 def test_the_list_of_each_query_is_the_library():
     answers = global_answers("model", QUERIES, LIBRARY, target_rows=TARGETS)
     evaluation = global_evaluation(

@@ -80,6 +80,11 @@ def test_scaffolds_and_twins_are_judged_by_their_share():
     assert leaks.near_twins(results("A")).verdict is Verdict.UNKNOWN
 
 
+def test_a_similarity_on_the_edge_of_two_bins_is_in_the_upper():
+    edges = leaks.near_twins(results("ABCDE", nearest_training=[0.1, 0.3, 0.6, 0.7, 0.9]))
+    assert edges.numbers["histogram"] == [0, 1, 0, 1, 0, 0, 1, 1, 0, 1]
+
+
 def test_the_same_spectrum_at_another_scale_is_the_same():
     one, other = spectrum([50, 60, 70]), spectrum([50, 60, 70], intensity=7.0)
     assert peak_hash(one) == peak_hash(other)

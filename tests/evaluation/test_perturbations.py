@@ -85,6 +85,16 @@ def test_the_stated_energy_is_changed_and_no_peak():
     assert Perturbation(name="stated_energy", strength=0.5)(silent).collision_energy is None
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("35%", "52.5"), ("20, 35, 50", "52.5"), ("35 NCE", "52.5"), ("stepped", "stepped")],
+)
+def test_a_stated_energy_is_read_however_it_is_written(text: str, expected: str):
+    stated = MEASURED.with_changes(metadata={"normalised_collision_energy": text})
+    found = Perturbation(name="stated_energy", strength=0.5)(stated)
+    assert found.metadata["normalised_collision_energy"] == expected
+
+
 def test_the_nearest_other_energy_of_the_same_ion_takes_a_query_s_place():
     proton, sodium = Adduct.parse("[M+H]+"), Adduct.parse("[M+Na]+")
 

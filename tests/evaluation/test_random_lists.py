@@ -48,6 +48,14 @@ def test_spectra_of_one_molecule_share_a_list_that_other_queries_do_not_change()
     assert blocks(other_seed) != blocks(first)
 
 
+def test_without_a_pool_another_molecule_asked_can_change_a_list():
+    several = queries_from_random_lists(known(*ALKANOLS), n_others=5).queries
+    fewer = queries_from_random_lists(known(*ALKANOLS[:-1]), n_others=5).queries
+    assert any(blocks(one) != blocks(other) for one, other in zip(several, fewer, strict=False))
+    given = queries_from_random_lists(known(*ALKANOLS[:-1]), ALKANOLS, n_others=5).queries
+    assert [blocks(query) for query in given] == [blocks(query) for query in several[:-1]]
+
+
 def test_the_place_of_the_target_says_nothing():
     questions = queries_from_random_lists(known(*ALKANOLS), n_others=11)
     places = [blocks(query).index(query.target) for query in questions.queries]

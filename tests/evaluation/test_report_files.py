@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from diptych.errors import EvaluationError
-from diptych.evaluation import figures, projection
+from diptych.evaluation import figures, figures_report, projection
 from diptych.evaluation.answers import Answers
 from diptych.evaluation.evaluation import Evaluation
 from diptych.evaluation.report_files import (
@@ -117,6 +117,16 @@ def test_a_report_says_which_mces_distance_it_shows(tmp_path: Path):
         "The MCES distance of table is as its table has it, exact or a bound.",
     ):
         assert text in figures_of_merit.text
+
+
+def test_controls_and_curves_have_the_chance_of_the_candidates_that_rankers_see(monkeypatch: pytest.MonkeyPatch):
+    found = method([1, 2])
+    results = replace(found.results.with_numbers({"n_structures": [2, 2]}), texts={"target_listed": ("yes", "no")})
+    drawn = []
+    monkeypatch.setattr(figures_report, "rank_curves", lambda methods, chance: drawn.append(chance(1).tolist()) or "")
+    merit = result_sections({"mine": replace(found, results=results)}, n_bootstrap=20)[0]
+    assert drawn == [[0.5, 0.0]]
+    assert {name: one["chance@1"]["spectrum"] for name, one in merit.data.items()} == {"mine": 0.25, "random": 0.25}
 
 
 def test_what_is_not_saved_is_left_out():

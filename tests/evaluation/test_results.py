@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 
 from diptych.errors import EvaluationError
-from diptych.evaluation.figures_of_merit import values_per_query
+from diptych.evaluation import Evaluation, evaluate
+from diptych.evaluation.figures_of_merit import figures_of_merit, values_per_query
 from diptych.evaluation.list_length import by_list_length
 from diptych.evaluation.results import QueryResults, ranks_path
 from diptych.evaluation.results_scores import CandidateScores, scores_path
 from diptych.evaluation.strata import by_stratum
 from diptych.molecules.structure import Structure
-from diptych.ranking import CandidateList, Query
+from diptych.ranking import CandidateList, Query, RandomRanker
+from diptych.ranking.ranking import rank_against_ties
 from diptych.spectra.spectrum import Spectrum
 
 SPECTRUM = Spectrum.from_peaks([50.0], [1.0])
@@ -146,6 +148,27 @@ def test_candidate_scores_survive_saving(tmp_path: Path):
     np.testing.assert_array_equal(read.is_target, [True, False, False, True, False, False, False])
 
 
+@pytest.mark.parametrize(
+    ("given", "kind"),
+    [
+        ([20000000.2, 20000000.1, NAN], np.float64),
+        ([1e39, 1e38, NAN], np.float64),
+        ([1e-60, 0.0, 0.5], np.float64),
+        ([0.123456, 0.123457, 0.1], np.float32),
+        ([0.1, 0.1, math.inf], np.float32),
+    ],
+)
+def test_saved_scores_keep_order_ties_and_range(tmp_path: Path, given: list[float], kind: type):
+    # The other list holds a neighbour of a score of the first: what counts is the order within each.
+    other = np.nextafter(np.array([given[0], 0.25]), 0)
+    CandidateScores.of(QUERIES[:2], [np.array(given), other]).write(tmp_path / "s.scores.parquet")
+    read = CandidateScores.read(tmp_path / "s.scores.parquet")
+    assert read.scores.dtype == kind
+    found = read.of_query(0)
+    assert [rank_against_ties(found, i) for i in range(3)] == [rank_against_ties(np.array(given), i) for i in range(3)]
+    np.testing.assert_allclose(found, given, rtol=1e-6)
+
+
 def test_damaged_candidate_scores_are_refused(tmp_path: Path):
     (tmp_path / "r.scores.parquet").write_text("no")
     with pytest.raises(EvaluationError, match="cannot be read as candidate scores"):
@@ -176,6 +199,37 @@ def test_an_answer_that_its_list_lacks_is_told_from_its_spectrum_and_is_no_hit_o
     assert sum(one.chance for one in by_list_length(found, n_bootstrap=0)) == 0.5
     assert [one.chance for one in by_stratum(found, "adduct", n_bootstrap=0)] == [0.125]
     assert values_per_query(found, ks=(1,))["chance@1"].tolist() == [0.5, 0, 0, 0]
+
+
+def with_unparsed(n_unparsed: int) -> list[Query]:
+    listed = CandidateList.distinct([Molecule(block) for block in "ABCDE"], unparsed=("C1CC",) * n_unparsed)
+    return [Query(identifier=f"q{i}", spectrum=SPECTRUM, target="A", candidates=listed) for i in range(300)]
+
+
+def test_candidates_that_no_ranker_sees_are_no_part_of_chance(tmp_path: Path):
+    asked = with_unparsed(5)
+    evaluation = evaluate(RandomRanker(), asked, n_bootstrap=0)
+    found = QueryResults.of_scores(asked, evaluation.answers.scores)
+    assert found.n_candidates[0] == 10
+    chance = figures_of_merit(found, ks=(1, 5), n_bootstrap=0)
+    assert (chance["chance@1"].spectrum, chance["chance@5"].spectrum) == (pytest.approx(0.2), 1.0)
+    assert chance["hit_rate@1"].spectrum == pytest.approx(0.2, abs=0.06)
+    found.write(tmp_path / "r.ranks.tsv")
+    read = QueryResults.read(tmp_path / "r.ranks.tsv")
+    np.testing.assert_array_equal(read.take([1, 2]).random_hits(1), [0.2, 0.2])
+    evaluation.save(tmp_path / "plain.json")
+    again = Evaluation.load(tmp_path / "plain.json")
+    assert again.details.random_hits(5)[0] == 1.0
+
+
+def test_a_table_without_the_number_of_structures_takes_all_candidates_for_them(tmp_path: Path):
+    asked = with_unparsed(5)
+    found = QueryResults.of_scores(asked, RandomRanker().score(asked))
+    old = replace(found, numbers={name: value for name, value in found.numbers.items() if name != "n_structures"})
+    old.write(tmp_path / "old.tsv")
+    assert QueryResults.read(tmp_path / "old.tsv").random_hits(1)[0] == 0.1
+    whole = with_unparsed(0)
+    assert "n_structures" not in QueryResults.of_scores(whole, RandomRanker().score(whole)).numbers
 
 
 def test_an_empty_table_is_called_empty(tmp_path: Path):

@@ -38,6 +38,13 @@ def test_the_negative_ion_lacks_the_proton():
     np.testing.assert_allclose(ask([anion], [1.0], adduct="[M-H]-"), [1.0, 1.0], atol=1e-6)
 
 
+def test_an_ion_that_keeps_its_sodium_is_explained_by_no_candidate():
+    whole = ETHANOL.exact_mass + 22.98976928 - ELECTRON
+    np.testing.assert_array_equal(ask([whole], [1.0], adduct="[M+Na]+"), [0, 0])
+    protonated = ETHANOL.exact_mass + PROTON
+    assert (ask([protonated], [1.0], adduct="[M+Na]+") > 0).all()
+
+
 def test_peaks_above_the_precursor_and_beyond_the_tolerance_count_nothing():
     cation = ETHYL - ELECTRON
     np.testing.assert_array_equal(ask([cation + 0.003, 200.0], [1.0, 1.0]), [0, 0])

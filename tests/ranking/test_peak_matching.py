@@ -122,6 +122,14 @@ def test_modified_cosine_finds_what_a_shift_hides():
     assert scores(ModifiedCosineScorer(), [a], [b, a])[0] == pytest.approx([1, 1])
 
 
+def test_modified_cosine_leaves_out_peaks_below_a_ten_thousandth_of_the_base_peak():
+    one = spectrum([100], [1.0], precursor_mz=200.0)
+    weak, lost = (spectrum([100, 150], [1.0, height], precursor_mz=200.0) for height in (0.0002, 0.00005))
+    found = scores(ModifiedCosineScorer(), [one], [weak, lost])[0]
+    assert found == pytest.approx([1 / np.sqrt(1.0002), 1.0], abs=1e-6)
+    assert found[0] < 1 - 5e-5
+
+
 @pytest.mark.parametrize("kind", [CosineScorer, SpectralEntropyScorer])
 def test_a_tolerance_must_be_positive(kind: type):
     with pytest.raises(EvaluationError, match=r"peak tolerance is 0 Da; expected a number above 0"):

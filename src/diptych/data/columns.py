@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from diptych.data.annotated import AnnotatedSpectrum
 from diptych.data.instruments import instrument_class
+from diptych.spectra.collision_energy import parse_collision_energy
 
 FORMAT_VERSION = 1
 FOLD_PREFIX = "fold_"
@@ -116,9 +117,15 @@ def ms_level(metadata: Mapping[str, str]) -> int | None:
 
 
 def normalised_collision_energy(metadata: Mapping[str, str]) -> float | None:
-    """Return the normalised collision energy in percent that a reader found; None where it found none."""
-    text = metadata.get("normalised_collision_energy")
-    return float(text) if text else None
+    """Return the normalised collision energy in percent that metadata state; None where they state none.
+
+    Of several the mean is returned, as `parse_collision_energy` does.
+
+    >>> normalised_collision_energy({"normalised_collision_energy": "20, 35, 50"})
+    35.0
+    """
+    text = metadata.get("normalised_collision_energy", "")
+    return parse_collision_energy(f"{text} NCE").normalised
 
 
 def fold_columns(names: Iterable[str]) -> list[str]:

@@ -1,6 +1,7 @@
 """Whether scores say that the answer is not in the list, and how far probabilities can be trusted.
 
-Pure functions on saved scores; each query is one array of scores of its candidates.
+Pure functions on saved scores; each query is one array of scores of its candidates. NaN alone is no score: infinities
+count by their order, as in ranks.
 """
 
 from __future__ import annotations
@@ -104,14 +105,14 @@ def risk_coverage(confidence: ArrayLike, correct: ArrayLike) -> RiskCoverage:
     Parameters
     ----------
     confidence
-        Of shape (n_queries,); the higher the surer.
+        Of shape (n_queries,); the higher the surer. Infinities of one sign are equally sure.
     correct
         Of the same shape: whether the first answer is right.
 
     Raises
     ------
     EvaluationError
-        The two are of different length, empty, or a confidence is not finite.
+        The two are of different length, empty, or a confidence is NaN.
 
     Notes
     -----
@@ -125,7 +126,8 @@ def risk_coverage(confidence: ArrayLike, correct: ArrayLike) -> RiskCoverage:
     """
     sure, right = _paired(confidence, correct)
     order = np.argsort(-sure, kind="stable")
-    last_of_level = np.flatnonzero(np.append(np.diff(sure[order]) != 0, True))
+    # Compared and not subtracted, as infinities of one sign have no difference.
+    last_of_level = np.flatnonzero(np.append(sure[order][1:] != sure[order][:-1], True))
     n_answered = last_of_level + 1.0
     n_wrong = np.cumsum(1 - right[order])[last_of_level]
     return RiskCoverage(coverage=n_answered / sure.size, risk=n_wrong / n_answered)
@@ -279,9 +281,9 @@ def _best(scores: NDArray[np.float64]) -> float:
 
 def _paired(values: ArrayLike, correct: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     first, right = np.asarray(values, dtype=np.float64), np.asarray(correct, dtype=np.float64)
-    if first.shape != right.shape or not first.size or not np.isfinite(first).all():
+    if first.shape != right.shape or not first.size or np.isnan(first).any():
         raise EvaluationError(
-            f"confidence: values of shape {first.shape} ({int(np.sum(~np.isfinite(first)))} not finite) beside answers "
-            f"of shape {right.shape}; expected as many finite values as answers, at least one"
+            f"confidence: values of shape {first.shape} ({int(np.sum(np.isnan(first)))} of them NaN) beside answers of "
+            f"shape {right.shape}; expected as many numbers as answers, at least one"
         )
     return first, right

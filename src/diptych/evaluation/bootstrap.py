@@ -98,8 +98,8 @@ def bca_intervals(
 
     Notes
     -----
-    Efron, J. Am. Stat. Assoc. 82 (1987) 171, doi:10.1080/01621459.1987.10478410. A metric that does not vary over
-    resamples has an interval of zero width.
+    Efron, J. Am. Stat. Assoc. 82 (1987) 171, doi:10.1080/01621459.1987.10478410. Resamples equal to the value but for
+    rounding count half below it. A metric that does not vary over resamples has an interval of zero width.
     """
     ends = [
         np.quantile(resampled[:, column], _levels(value[column], resampled[:, column], left_out[:, column], confidence))
@@ -113,7 +113,10 @@ def _levels(
     value: float, resampled: NDArray[np.float64], left_out: NDArray[np.float64], confidence: float
 ) -> tuple[float, float]:
     """Return the two quantile levels of a BCa interval."""
-    below = (np.count_nonzero(resampled < value) + 0.5 * np.count_nonzero(resampled == value)) / resampled.size
+    rounding = 1e-12 * max(1.0, abs(value))
+    n_below = np.count_nonzero(resampled < value - rounding)
+    n_tied = np.count_nonzero(resampled <= value + rounding) - n_below
+    below = (n_below + 0.5 * n_tied) / resampled.size
     tail = (1 - confidence) / 2
     if not 0 < below < 1:
         return tail, 1 - tail

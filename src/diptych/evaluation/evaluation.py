@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
@@ -18,6 +18,7 @@ from diptych.errors import EvaluationError
 from diptych.evaluation.answers import Answers, ask
 from diptych.evaluation.bootstrap import molecule_intervals
 from diptych.evaluation.metrics import gains, sum_by_molecule
+from diptych.evaluation.results_rows import structure_counts
 
 if TYPE_CHECKING:
     from diptych.evaluation.results import QueryResults
@@ -51,7 +52,7 @@ class Evaluation:
     queries, targets
         Identifier and first block of the right answer of each query.
     list_lengths
-        int64, of shape (n_queries,).
+        int64, of shape (n_queries,), the candidates that cannot be parsed included.
     answers
         What the ranker answered.
     controls
@@ -64,6 +65,8 @@ class Evaluation:
         The table of results with what else is known of each query; None where no more is known than the ranks.
     candidate_scores
         What the ranker gave to every candidate; None where it was not kept.
+    list_numbers
+        Columns of the table of results that say more of the lists: ``n_structures``, where some cannot be parsed.
     """
 
     queries: tuple[str, ...]
@@ -77,6 +80,7 @@ class Evaluation:
     seed: int = 0
     details: QueryResults | None = None
     candidate_scores: CandidateScores | None = None
+    list_numbers: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
     @property
     def model(self) -> str:
@@ -198,6 +202,7 @@ def evaluate(
         ks=tuple(ks),
         n_bootstrap=n_bootstrap,
         seed=seed,
+        list_numbers=structure_counts(kept),
     )
 
 

@@ -12,6 +12,9 @@ from diptych.errors import EvaluationError
 from diptych.evaluation.bootstrap import molecule_intervals
 from diptych.evaluation.metrics import sum_by_molecule
 
+# Equal prototypes must stay equal after sums over the support, else rounding decides ties.
+_DECIMALS = 6
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FewShot:
@@ -85,7 +88,7 @@ def few_shot(
     An episode: n_way molecules drawn from the eligible, ``k_shot`` spectra of each and one more of the first as the
     query, all without replacement. The prototype of a molecule is the mean of the unit vectors of its support, made
     a unit vector (Snell et al. 2017, arXiv 1703.05175, with the cosine). A hit: the cosine of the query to its own
-    prototype is above that to every other; a tie is none.
+    prototype, rounded to six decimals, is above that to every other; a tie is none.
 
     Examples
     --------
@@ -120,7 +123,7 @@ def _episode(
 
 def _is_hit(episode: NDArray[np.float64]) -> bool:
     """Return whether the last spectrum of the first molecule is nearest to its own prototype."""
-    cosines = _prototypes(episode[:, :-1]) @ episode[0, -1]
+    cosines = (_prototypes(episode[:, :-1]) @ episode[0, -1]).round(_DECIMALS)
     return bool(cosines[0] > cosines[1:].max())
 
 

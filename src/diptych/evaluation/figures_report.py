@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from diptych.evaluation.answer_absent import risk_coverage
 from diptych.evaluation.figures import COLOURS, GREY, drawing, panels, svg
-from diptych.evaluation.metrics import hits, random_hits
+from diptych.evaluation.metrics import hits
 from diptych.evaluation.pair_scores import PairCurve
 
 if TYPE_CHECKING:
@@ -38,23 +38,22 @@ def colour_of(number: int) -> str:
     return COLOURS[number % (len(COLOURS) - 1)]
 
 
-def rank_curves(methods: Mapping[str, ArrayLike], lengths: ArrayLike) -> str:
+def rank_curves(methods: Mapping[str, ArrayLike], chance: Callable[[int], NDArray[np.float64]]) -> str:
     """Return the hit rate at every k, one line a method, beside that of random scores in the same lists.
 
     Parameters
     ----------
     methods
         Name -> ranks.
-    lengths
-        Number of candidates of each query of the first method.
+    chance
+        Return the chance of a hit at k of each query of the first method.
     """
     with drawing(6.4, 3.8) as (figure, axes):
         for number, (name, ranks) in enumerate(methods.items()):
             rates = [100 * hits(k, ranks).mean() for k in _KS]
             style = _LINE_STYLES[number // (len(COLOURS) - 1) % len(_LINE_STYLES)]
             axes.plot(_KS, rates, color=colour_of(number), linestyle=style, marker="o", markersize=3, label=name)
-        chance = [100 * random_hits(k, lengths).mean() for k in _KS]
-        axes.plot(_KS, chance, color=GREY, linestyle="--", linewidth=1, label="chance")
+        axes.plot(_KS, [100 * chance(k).mean() for k in _KS], color=GREY, linestyle="--", linewidth=1, label="chance")
         axes.set_xscale("log")
         axes.set_xticks([1, 5, 20, 100, 256], ["1", "5", "20", "100", "256"])
         axes.minorticks_off()

@@ -43,7 +43,8 @@ def global_answers(
     query_vectors
         Of shape (n_queries, dim), NaN where a query cannot be worked with: a miss.
     library_vectors
-        Of shape (n, dim); may be memory-mapped. It is read twice, a few rows at a time.
+        Of shape (n, dim); may be memory-mapped. It is read twice, a few rows at a time. A target's row that is not
+        finite is a miss.
     target_rows
         int64, of shape (n_queries,): row of each target, -1 where the library lacks it: a miss.
     first_blocks
@@ -63,8 +64,8 @@ def global_answers(
     _check(query_vectors, library_vectors, target_rows)
     n_queries = len(query_vectors)
     asked = query_vectors.astype(np.float32)
-    usable = np.flatnonzero((target_rows != _NOWHERE) & np.isfinite(query_vectors).all(axis=1))
     target_scores = _target_scores(asked, library_vectors, target_rows)
+    usable = np.flatnonzero(np.isfinite(target_scores))
     n_above = np.zeros(n_queries, dtype=np.int64)
     best, best_row = np.full(n_queries, -np.inf), np.full(n_queries, _NOWHERE)
     for start, scores in _chunks(asked, library_vectors):
@@ -75,8 +76,7 @@ def global_answers(
         value = scores[np.arange(n_queries), first]
         better = value > best
         best[better], best_row[better] = value[better], first[better] + start
-    ranks = np.full(n_queries, np.inf)
-    ranks[usable] = n_above[usable]
+    ranks = np.where(np.isfinite(target_scores), n_above, np.inf)
     hit = ranks == 1
     best[hit], best_row[hit] = target_scores[hit], target_rows[hit]
     return Answers(
@@ -152,12 +152,12 @@ def _chunks(queries: NDArray[np.float32], library: NDArray[np.floating]) -> Iter
 def _target_scores(
     queries: NDArray[np.float32], library: NDArray[np.floating], target_rows: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """Return the product of each query with its target as `_chunks` gives it, NaN where there is none."""
+    """Return the product of each query with its target as `_chunks` gives it, NaN where there is no finite one."""
     scores = np.full(len(queries), np.nan)
     for start, products in _chunks(queries, library):
         own = np.flatnonzero((target_rows >= start) & (target_rows < start + products.shape[1]))
         scores[own] = products[own, target_rows[own] - start]
-    return scores
+    return np.where(np.isfinite(scores), scores, np.nan)
 
 
 def _check(

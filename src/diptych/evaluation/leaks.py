@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from diptych.spectra.spectrum import Spectrum
 
 NEAR_TWIN = 0.85
-_HISTOGRAM_EDGES = np.linspace(0, 1, 11)
+_HISTOGRAM_EDGES = np.arange(11) / 10
 _POSITION_BINS = 10
 _HASHED_PEAKS = 20
 _TELLING_PEAKS = 3

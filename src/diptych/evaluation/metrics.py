@@ -100,8 +100,15 @@ def mean_rank(ranks: ArrayLike, n_candidates: ArrayLike) -> float:
     return _mean(counted_ranks(ranks, n_candidates))
 
 
-def random_hits(k: int, n_candidates: ArrayLike) -> NDArray[np.float64]:
+def random_hits(k: int, n_structures: ArrayLike) -> NDArray[np.float64]:
     """Return the chance of a hit at k of scores drawn at random: min(k / n, 1), 0 of an empty list.
+
+    Parameters
+    ----------
+    k
+        Last rank that is a hit.
+    n_structures
+        Candidates of each query that get a score, without those that could not be parsed.
 
     Returns
     -------
@@ -113,7 +120,7 @@ def random_hits(k: int, n_candidates: ArrayLike) -> NDArray[np.float64]:
     >>> random_hits(5, [10, 5, 2, 0]).tolist()
     [0.5, 1.0, 1.0, 0.0]
     """
-    lengths = np.asarray(n_candidates, dtype=np.float64)
+    lengths = np.asarray(n_structures, dtype=np.float64)
     return np.where(lengths > 0, np.minimum(k / np.maximum(lengths, 1), 1.0), 0.0)
 
 

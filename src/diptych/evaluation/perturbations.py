@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from diptych.data.columns import normalised_collision_energy
 from diptych.errors import EvaluationError
 from diptych.spectra.cleaning import keep_mz_range
 
@@ -110,10 +111,10 @@ def crop_range(spectrum: Spectrum, strength: float, _: np.random.Generator) -> S
 def change_stated_energy(spectrum: Spectrum, strength: float, _: np.random.Generator) -> Spectrum:
     """Return the spectrum with its stated collision energy (eV and normalised) multiplied by 1 + ``strength``."""
     energy = spectrum.collision_energy
-    normalised = spectrum.metadata.get("normalised_collision_energy")
+    normalised = normalised_collision_energy(spectrum.metadata)
     metadata = dict(spectrum.metadata)
-    if normalised:
-        metadata["normalised_collision_energy"] = str(float(normalised) * (1 + strength))
+    if normalised is not None:
+        metadata["normalised_collision_energy"] = str(normalised * (1 + strength))
     return spectrum.with_changes(
         collision_energy=None if energy is None else energy * (1 + strength), metadata=metadata
     )

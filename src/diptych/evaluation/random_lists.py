@@ -25,12 +25,13 @@ def queries_from_random_lists(
         The spectra to ask.
     pool
         Where the others are drawn from, each molecule with the same probability; None: the molecules of the queries
-        themselves, so that all candidates were measured and no prior over molecules helps.
+        themselves, so that all candidates were measured and no prior over molecules helps, and a list changes with what
+        else is asked.
     n_others
         Candidates beside the target.
     seed
-        With the target's first block it decides which are drawn, and the order of the list: a list does not depend on
-        what else is asked.
+        With the target's first block it decides which of a pool are drawn, and the order of the list; of another pool
+        others are drawn.
 
     Raises
     ------

@@ -99,6 +99,7 @@ def results_of(evaluation: Evaluation) -> QueryResults:
         target_scores=answers.target_scores,
         best_scores=answers.best_scores,
         best=answers.best,
+        numbers=evaluation.list_numbers,
     )
     return replace(results, control_ranks={control.ranker: control.ranks for control in evaluation.controls})
 
@@ -162,4 +163,5 @@ def _evaluation(report: dict[str, Any], results: QueryResults) -> Evaluation:
         n_bootstrap=report["n_bootstrap"],
         seed=report["seed"],
         details=results,
+        list_numbers={name: values for name, values in results.numbers.items() if name == "n_structures"},
     )

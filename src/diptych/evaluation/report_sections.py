@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -102,7 +102,7 @@ def result_sections(methods: Mapping[str, Method], *, n_bootstrap: int = 2000, s
             title="Rank curves",
             text="Fraction of answers among the first k, by spectrum.",
             picture=figures_report.rank_curves(
-                {name: results.ranks for name, results in every.items()}, first.results.n_candidates
+                {name: results.ranks for name, results in every.items()}, first.results.random_hits
             ),
         ),
         *_scores(methods),
@@ -115,14 +115,16 @@ def result_sections(methods: Mapping[str, Method], *, n_bootstrap: int = 2000, s
 
 def _of_ranks(results: QueryResults, ranks: Any) -> QueryResults:  # noqa: ANN401 - an array of ranks
     unknown = np.full(len(results), np.nan)
-    return QueryResults(
-        queries=results.queries,
-        targets=results.targets,
+    return replace(
+        results,
         ranks=ranks,
-        n_candidates=results.n_candidates,
         target_scores=unknown,
         best_scores=unknown,
         best=("",) * len(results),
+        numbers={name: values for name, values in results.numbers.items() if name == "n_structures"},
+        texts={name: values for name, values in results.texts.items() if name == "target_listed"},
+        control_ranks={},
+        metadata={},
     )
 
 

@@ -5,9 +5,10 @@ It is the table that stands beside a report (``report.json`` -> ``report.ranks.t
 
 - needed: ``query``, ``target`` (first block), ``rank`` (1-based, ties against the target; ``miss``), ``n_candidates``,
   ``score_target``, ``best_score``, ``best`` (first block that stood first); an unknown score is empty;
-- optional numbers: ``margin`` (best score less second best), ``probability`` (of the first candidate), ``tanimoto`` (of
-  the first candidate to the target), ``mces`` (their maximum common edge subgraph distance, or a bound below it, as the
-  report's provenance says); empty where unknown;
+- optional numbers: ``n_structures`` (candidates that could be parsed, which rankers see; absent where all could),
+  ``margin`` (best score less second best), ``probability`` (of the first candidate), ``tanimoto`` (of the first
+  candidate to the target), ``mces`` (their maximum common edge subgraph distance, or a bound below it, as the report's
+  provenance says); empty where unknown;
 - optional texts: ``best_smiles``, ``target_smiles``, ``target_listed`` (``yes``, or ``no`` where the list lacks the
   answer);
 - ``rank_NAME``: the rank under the control NAME;
@@ -28,14 +29,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from diptych.errors import EvaluationError
 from diptych.evaluation.metrics import random_hits
-from diptych.evaluation.results_rows import Row
+from diptych.evaluation.results_rows import Row, structure_counts
 from diptych.files import replacing
 
 if TYPE_CHECKING:
     from diptych.ranking.query import Query
 
 NEEDED = ("query", "target", "rank", "n_candidates", "score_target", "best_score", "best")
-NUMBERS = ("margin", "probability", "tanimoto", "mces")
+NUMBERS = ("margin", "probability", "tanimoto", "mces", "n_structures")
 TEXTS = ("best_smiles", "target_smiles", "target_listed")
 _CONTROL = "rank_"
 _MISS = "miss"
@@ -129,7 +130,8 @@ class QueryResults:
             target_scores=_numbers(row.target_score for row in rows),
             best_scores=_numbers(row.best_score for row in rows),
             best=tuple(row.best for row in rows),
-            numbers={
+            numbers=structure_counts(queries)
+            | {
                 "margin": _numbers(row.margin for row in rows),
                 "probability": _numbers(row.probability for row in rows),
             },
@@ -156,10 +158,12 @@ class QueryResults:
     def random_hits(self, k: int) -> NDArray[np.float64]:
         """Return the chance of a hit at k of random scores, float64 of shape (n_queries,).
 
-        It is 0 where the list is known to lack the answer, and `random_hits` elsewhere.
+        It is 0 where the list is known to lack the answer, and elsewhere `random_hits` of the candidates that rankers
+        see: unparsed ones never stand before the answer. Where their number is unknown, of all candidates.
         """
+        seen = self.number("n_structures")
         lacking = np.array([text == "no" for text in self.text("target_listed")], dtype=bool)
-        return np.where(lacking, 0.0, random_hits(k, self.n_candidates))
+        return np.where(lacking, 0.0, random_hits(k, np.where(np.isnan(seen), self.n_candidates, seen)))
 
     def with_metadata(self, columns: Mapping[str, Iterable[object]]) -> Self:
         """Return these results with further metadata; None and NaN are unknown.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
@@ -69,6 +70,13 @@ class Row:
         )
 
 
+def structure_counts(queries: Sequence[Query]) -> dict[str, NDArray[np.float64]]:
+    """Return the number of candidates that rankers see, as column ``n_structures``; nothing where they see them all."""
+    if not any(query.candidates.unparsed for query in queries):
+        return {}
+    return {"n_structures": np.array([len(query.candidates.structures) for query in queries], dtype=np.float64)}
+
+
 def _stated_smiles(query: Query) -> str:
     """Return the SMILES of an answer that its list lacks, where the spectrum gives it; else nothing."""
     structure = stated_structure(query.spectrum)
@@ -83,6 +91,19 @@ def _margin(scores: NDArray[np.floating]) -> float:
 
 
 def highest_probability(scores: NDArray[np.floating], temperature: float) -> float:
-    """Return the softmax of the best score, 1 / sum_i exp((s_i - s_best) / T), over the scores that are known."""
+    """Return the softmax of the best score, 1 / sum_i exp((s_i - s_best) / T), over the scores that are known.
+
+    NaN where none is known. A best score that is infinite shares the whole with those that tie with it, as they have no
+    difference.
+
+    Examples
+    --------
+    >>> inf = float("inf")
+    >>> [highest_probability(np.array(scores), 1.0) for scores in ([inf, 1.0], [inf, inf], [-inf], [0.0, -inf])]
+    [1.0, 0.5, 1.0, 1.0]
+    """
     known = scores[~np.isnan(scores)].astype(np.float64)
-    return float(1 / np.exp((known - known.max()) / temperature).sum())
+    if not known.size:
+        return math.nan
+    below = np.subtract(known, known.max(), out=np.zeros_like(known), where=known != known.max())
+    return float(1 / np.exp(below / temperature).sum())

@@ -35,7 +35,8 @@ class CandidateScores:
     offsets
         int64, of shape (n_queries + 1,): the candidates of query i are ``scores[offsets[i]:offsets[i + 1]]``.
     scores
-        float32, of shape (n_scores,); NaN where there is none.
+        float32, or float64 where float32 would not keep order and ties within a list; of shape (n_scores,); NaN where
+        there is none.
     first_blocks
         First block of each candidate.
     target_positions
@@ -44,7 +45,7 @@ class CandidateScores:
 
     queries: tuple[str, ...]
     offsets: NDArray[np.int64]
-    scores: NDArray[np.float32]
+    scores: NDArray[np.float32] | NDArray[np.float64]
     first_blocks: tuple[str, ...]
     target_positions: NDArray[np.int64]
 
@@ -62,10 +63,11 @@ class CandidateScores:
             raise EvaluationError(
                 f"{len(scores)} score arrays for {len(queries)} queries, or not one score for each candidate"
             )
+        offsets = np.cumsum([0, *lengths], dtype=np.int64)
         return cls(
             queries=tuple(query.identifier for query in queries),
-            offsets=np.cumsum([0, *lengths], dtype=np.int64),
-            scores=np.concatenate([np.empty(0, np.float32), *scores]).astype(np.float32),
+            offsets=offsets,
+            scores=_narrowed(np.concatenate([np.empty(0, np.float32), *scores]), offsets),
             first_blocks=tuple(block for query in queries for block in query.candidates.positions),
             target_positions=np.array(
                 [query.candidates.positions.get(query.target, _NOWHERE) for query in queries], dtype=np.int64
@@ -75,7 +77,7 @@ class CandidateScores:
     def __len__(self) -> int:
         return len(self.queries)
 
-    def of_query(self, number: int) -> NDArray[np.float32]:
+    def of_query(self, number: int) -> NDArray[np.floating]:
         """Return the scores of one query."""
         return self.scores[self.offsets[number] : self.offsets[number + 1]]
 
@@ -92,7 +94,7 @@ class CandidateScores:
         return mask
 
     @property
-    def per_query(self) -> list[NDArray[np.float32]]:
+    def per_query(self) -> list[NDArray[np.floating]]:
         """The scores of each query."""
         return [self.of_query(number) for number in range(len(self))]
 
@@ -115,7 +117,7 @@ class CandidateScores:
                 "query": pa.array(self.queries, pa.string()),
                 "target_position": pa.array(self.target_positions, pa.int32()),
                 "first_block": pa.ListArray.from_arrays(offsets, pa.array(self.first_blocks, pa.string())),
-                "score": pa.ListArray.from_arrays(offsets, pa.array(self.scores, pa.float32())),
+                "score": pa.ListArray.from_arrays(offsets, pa.array(self.scores)),
             }
         )
         with replacing(path) as temporary:
@@ -133,11 +135,12 @@ class CandidateScores:
         file = scores_path(path) if path.suffix == ".json" else path
         try:
             table = pq.read_table(file, columns=list(_COLUMNS))
+            scores = _flat(table, "score").to_numpy(zero_copy_only=False)
             lengths = table.column("score").combine_chunks().value_lengths().to_numpy()
             return cls(
                 queries=tuple(table.column("query").to_pylist()),
                 offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
-                scores=_flat(table, "score").to_numpy(zero_copy_only=False).astype(np.float32),
+                scores=scores if scores.dtype == np.float32 else scores.astype(np.float64),
                 first_blocks=tuple(_flat(table, "first_block").to_pylist()),
                 target_positions=table.column("target_position").to_numpy().astype(np.int64),
             )
@@ -148,6 +151,20 @@ class CandidateScores:
 def scores_path(path: Path) -> Path:
     """Return where the candidate scores of a report stand: ``report.json`` -> ``report.scores.parquet``."""
     return path.with_name(path.name.removesuffix(".json") + _SUFFIX)
+
+
+def _narrowed(scores: NDArray[np.floating], offsets: NDArray[np.int64]) -> NDArray[np.float32] | NDArray[np.float64]:
+    """Return the scores as float32 where each list keeps its order and ties and nothing becomes infinite."""
+    if scores.dtype == np.float32:
+        return scores.astype(np.float32)
+    with np.errstate(over="ignore"):
+        narrow = scores.astype(np.float32)
+    wide = scores.astype(np.float64)
+    owner = np.repeat(np.arange(offsets.size - 1), np.diff(offsets))
+    order = np.lexsort((wide, owner))
+    before, after = order[:-1], order[1:]
+    merged = (owner[before] == owner[after]) & (wide[before] != wide[after]) & (narrow[before] == narrow[after])
+    return wide if merged.any() or np.any(np.isinf(narrow) & np.isfinite(wide)) else narrow
 
 
 def _flat(table: pa.Table, name: str) -> pa.Array:

@@ -43,7 +43,8 @@ class BondDisconnectionRanker:
     over fragments f of at most two cuts that lie within the tolerance, hydrogens moved by at most two; E_f is the sum
     of the bond dissociation energies of its cuts, E_0 = 320 kJ/mol that of one bond to a heteroatom. This is the form
     of MetFrag's score, Ruttkies et al. 2016, doi:10.1186/s13321-016-0115-9, with exponents that were chosen
-    beforehand and not fitted. Peaks above the precursor are left out; every query is scored.
+    beforehand and not fitted. Peaks above the precursor are left out; every query is scored. Whatever the adduct, ions
+    are taken to be protonated or deprotonated: a fragment that keeps the sodium of [M+Na]+ is explained by none.
     """
 
     tolerance_ppm: float = 10.0

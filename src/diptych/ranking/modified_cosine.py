@@ -29,7 +29,8 @@ class ModifiedCosineScorer:
     Notes
     -----
     Watrous et al. 2012, doi:10.1073/pnas.1203689109, in matchms' indexed form: a peak that matches by m/z does not
-    match by loss, too. Peaks weaker than 1 % of the most intense one are left out.
+    match by loss, too. Peaks weaker than 0.01 % of the most intense one are left out: matchms' cutoff of 1 % is applied
+    to the square roots.
     """
 
     tolerance_da: float = 0.02
