@@ -199,6 +199,22 @@ def test_an_audit_says_why_a_model_was_not_asked(evaluated: Path, monkeypatch, c
     assert "none of the 2 queries of the results is a spectrum of s.mgf" in " ".join(capsys.readouterr().out.split())
 
 
+def test_influence_is_summed_over_all_models_that_are_named(evaluated: Path, monkeypatch):
+    asked = []
+
+    def influence(models, *, training, queries, structures):
+        asked.append(len(models))
+        return SimpleNamespace(on_queries=np.array([-1.0]), on_itself=np.array([2.0]))
+
+    monkeypatch.setattr("diptych.training.influence.influence", influence)
+    options = ["--model", "last", "--model", "epoch-002", "--bootstrap", "0", "-o", "audit"]
+    assert run(monkeypatch, "audit", "r.json", *SOURCE, *options) == 0
+    assert asked == [2]
+    text = (evaluated / "audit" / "audit.md").read_text()
+    assert "summed over 2 models" in text
+    assert "| third |" in text
+
+
 def test_spectra_alone_are_compared_and_drawn(evaluated: Path, monkeypatch):
     (evaluated / "same.mgf").write_text(MGF.replace("TITLE=", "TITLE=trained "))
     options = ["--spectra", "s.mgf", "--train", "same.mgf", "--bootstrap", "20", "-o", "audit"]

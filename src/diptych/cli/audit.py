@@ -94,6 +94,7 @@ def _audit(material: Material, controls: Sequence[str], *, n_bootstrap: int) -> 
         asked=asked,
         hardest=_hardest(material),
         harmful=_harmful(material),
+        n_models=len(material.models),
         n_bootstrap=n_bootstrap,
         seed=material.seed,
     )
