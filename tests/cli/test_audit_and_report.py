@@ -199,6 +199,22 @@ def test_an_audit_says_why_a_model_was_not_asked(evaluated: Path, monkeypatch, c
     assert "none of the 2 queries of the results is a spectrum of s.mgf" in " ".join(capsys.readouterr().out.split())
 
 
+def test_influence_is_summed_over_all_models_that_are_named(evaluated: Path, monkeypatch):
+    asked = []
+
+    def influence(models, *, training, queries, structures):
+        asked.append(len(models))
+        return SimpleNamespace(on_queries=np.array([-1.0]), on_itself=np.array([2.0]))
+
+    monkeypatch.setattr("diptych.training.influence.influence", influence)
+    options = ["--model", "last", "--model", "epoch-002", "--bootstrap", "0", "-o", "audit"]
+    assert run(monkeypatch, "audit", "r.json", *SOURCE, *options) == 0
+    assert asked == [2]
+    text = (evaluated / "audit" / "audit.md").read_text()
+    assert "summed over 2 models" in text
+    assert "| third |" in text
+
+
 def test_spectra_alone_are_compared_and_drawn(evaluated: Path, monkeypatch):
     (evaluated / "same.mgf").write_text(MGF.replace("TITLE=", "TITLE=trained "))
     options = ["--spectra", "s.mgf", "--train", "same.mgf", "--bootstrap", "20", "-o", "audit"]
@@ -234,10 +250,59 @@ def verdicts(folder: Path) -> dict[str, tuple[str, str]]:
 def test_every_check_has_a_verdict_and_its_reason(evaluated: Path, monkeypatch):
     assert run(monkeypatch, "audit", "r.json", "--bootstrap", "0", "-o", "audit") == 0
     found = verdicts(evaluated)
-    assert len(found) == 10
+    assert len(found) == 11
     assert found["shared molecules"][0] == "not checked"
     assert "or --spectra with --accessions" in found["shared molecules"][1]
     assert "--spectra" in found["shared spectra"][1]
+
+
+@pytest.fixture
+def many(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Forty alkanols, each with a list of its own of four; the candidate file has the answer anywhere in it."""
+    names = [f"alcohol{n}" for n in range(2, 42)]
+    spectra = [
+        SPECTRUM.format(name=name, mass=47.0491 + 14.0157 * i, smiles="O" + "C" * (2 + i), peak=2 + i)
+        for i, name in enumerate(names)
+    ]
+    trained = SPECTRUM.format(name="methanol", mass=33.0335, smiles="OC", peak=1)
+    (folder / "s.mgf").write_text("".join([*spectra, trained]))
+    folds = "".join(f"{name}\ttest\n" for name in names)
+    (folder / "folds.tsv").write_text(f"accession\tfold\nmethanol\ttrain\n{folds}")
+    own = [["C" * (2 + i) + end for end in ("O", "C", "CC", "CCC")] for i in range(len(names))]
+    lists = {name: own[i][-i % 4 :] + own[i][: -i % 4] for i, name in enumerate(names)}
+    (folder / "lists.json").write_text(json.dumps(lists))
+    assert run(monkeypatch, "evaluate", *SOURCE, "--fold", "test", "--bootstrap", "0", "-o", "r.json") == 0
+    return folder
+
+
+@pytest.mark.parametrize(("moved", "verdict"), [(False, "pass"), (True, "fail")])
+def test_a_candidate_file_that_has_the_answer_first_fails_however_it_was_asked(
+    many: Path, monkeypatch, moved: bool, verdict: str
+):
+    lists = json.loads((many / "lists.json").read_text())
+    first = {name: sorted(smiles, key=lambda text: not text.endswith("O")) for name, smiles in lists.items()}
+    (many / "lists.json").write_text(json.dumps(first if moved else lists))
+    assert run(monkeypatch, "evaluate", *SOURCE, "--fold", "test", "--bootstrap", "0", "-o", "r.json") == 0
+    assert run(monkeypatch, "audit", "r.json", *SOURCE, "--bootstrap", "0", "-o", "audit") == 0
+    found = verdicts(many)
+    assert found["order in the file"][0] == verdict
+    assert found["order asked"][0] == "pass"
+    assert ("100.0 % of 40 distinct lists" in found["order in the file"][1]) is moved
+
+
+@pytest.mark.parametrize("answer_first", [False, True])
+def test_the_lists_of_a_frozen_benchmark_are_tested_for_their_order_too(many: Path, monkeypatch, answer_first: bool):
+    lists = json.loads((many / "lists.json").read_text())
+    rows = [
+        ("O" + "C" * (2 + i), text)
+        for i, smiles in enumerate(lists.values())
+        for text in (sorted(smiles, key=lambda text: not text.endswith("O")) if answer_first else smiles)
+    ]
+    table = pa.table({"key": [key for key, _ in rows], "smiles": [text for _, text in rows]})
+    pq.write_table(table, many / "lists_formula.parquet")
+    source = ("--spectra", "s.mgf", "--accessions", "folds.tsv", "--candidates", "lists_formula.parquet")
+    assert run(monkeypatch, "audit", "r.json", *source, "--bootstrap", "0", "-o", "audit") == 0
+    assert verdicts(many)["order in the file"][0] == ("fail" if answer_first else "pass")
 
 
 def test_spectra_are_compared_where_no_lists_are_given(evaluated: Path, monkeypatch):

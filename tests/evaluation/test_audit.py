@@ -11,7 +11,7 @@ from diptych.evaluation.attribution import nearest_examples
 from diptych.evaluation.audit import audit_results, hardest_queries, what_it_uses
 from diptych.evaluation.audit_drawing import write_page
 from diptych.evaluation.audit_perturbations import PERTURBATIONS
-from diptych.evaluation.leaks import Finding, Verdict
+from diptych.evaluation.leaks import Finding, Verdict, near_twins
 from diptych.evaluation.results import QueryResults
 from diptych.ranking import CandidateList, Query
 from diptych.spectra.spectrum import Spectrum
@@ -109,6 +109,38 @@ def test_an_audit_is_written_whole(tmp_path: Path):
     assert html.count("<svg") == 2 * len(audit.hardest) + 1
     assert "src=" not in html
     assert 'href="http' not in html
+
+
+def test_the_distance_to_training_is_a_table(tmp_path: Path):
+    found = results([1, 2, 3, 1], targets="ABCD").with_metadata({"nearest_training": [0.9, 0.92, 0.2, 0.31]})
+    audit = audit_results("mine", found, findings=[near_twins(found)], n_bootstrap=50)
+    audit.save(tmp_path)
+    text = (tmp_path / "audit.md").read_text()
+    assert "## Distance to training" in text
+    assert "| 0.9 to 1.0 | 2 | 50.0 % |" in text
+    assert "| 0.0 to 0.1 | 0 | 0.0 % |" in text
+    write_page(audit, {}, tmp_path / "audit.html")
+    assert "<td>0.9 to 1.0</td><td>2</td><td>50.0 %</td>" in (tmp_path / "audit.html").read_text()
+    unknown = audit_results("mine", found, findings=[near_twins(results([1], targets="A"))], n_bootstrap=50)
+    unknown.save(tmp_path)
+    assert "Distance to training" not in (tmp_path / "audit.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("n_models", "said"), [(1, "over one model, a single point of the training,"), (3, "3 models")]
+)
+def test_the_page_says_of_how_many_models_and_of_what_the_influence_is(tmp_path: Path, n_models: int, said: str):
+    harmful = [{"accession": "a", "molecule": "A", "list": "against the rest", "influence": 0.5}]
+    found = results([1, 2], targets="AB")
+    audit = audit_results("mine", found, findings=[], harmful=harmful, n_models=n_models, n_bootstrap=50)
+    audit.save(tmp_path)
+    write_page(audit, {}, tmp_path / "audit.html")
+    for page in ("audit.md", "audit.html"):
+        text = (tmp_path / page).read_text()
+        assert said in text
+        assert "only the vectors are differentiated, not the second look nor the prior" in text
+        assert "against the rest: a step on them would lower their own loss most" in text
+    assert json.loads((tmp_path / "audit.json").read_text())["n_models"] == n_models
 
 
 def test_an_audit_of_one_molecule_has_no_interval(tmp_path: Path):

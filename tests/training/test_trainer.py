@@ -9,9 +9,11 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from safetensors.torch import load_file
 
+from diptych.data.dataset import read_dataset
 from diptych.embedding import JointEmbedding
 from diptych.errors import ConfigError, DatasetError, ModelError, TrainingError
 from diptych.training import RunConfig, train
+from diptych.training.influence import Example, influence
 from diptych.training.losses import LOSSES
 
 SMALL: dict[str, dict[str, Any]] = {
@@ -103,6 +105,26 @@ def test_the_model_folder_holds_card_first_blocks_and_calibration(whole_run: Pat
     card = (whole_run / "model" / "card.md").read_text()
     assert "| CC0 | 438 |" in card
     assert "peaks withheld" in card
+
+
+def test_weights_along_the_way_are_kept_for_the_influence(amides: Path, whole_run: Path, tmp_path: Path):
+    folder = tmp_path / "run"
+    with pytest.raises(RuntimeError, match="killed"):
+        train(config_of(amides), folder, callbacks=[StopAfter(1, RuntimeError("killed"))])
+    train(config_of(amides, training={**SMALL["training"], "keep_every": 2}), folder, resume=True)
+    assert metrics(folder) == metrics(whole_run)
+    kept = sorted((folder / "models").iterdir())
+    assert [path.name for path in kept] == ["epoch-002", "epoch-004"]
+    models = [JointEmbedding.load(path) for path in kept]
+    dataset = read_dataset(amides / "dataset.parquet")
+    structures = dataset.structures()
+    first = Example(spectrum=dataset[0].spectrum, structures=np.arange(5))
+    both, early, late = (
+        influence(chosen, training=[first], queries=[first], structures=structures).on_itself
+        for chosen in (models, models[:1], models[1:])
+    )
+    assert early[0] != late[0]
+    np.testing.assert_allclose(both, early + late, rtol=1e-4)
 
 
 def test_the_best_epoch_is_the_one_that_is_saved(whole_run: Path):

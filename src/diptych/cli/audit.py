@@ -94,6 +94,7 @@ def _audit(material: Material, controls: Sequence[str], *, n_bootstrap: int) -> 
         asked=asked,
         hardest=_hardest(material),
         harmful=_harmful(material),
+        n_models=len(material.models),
         n_bootstrap=n_bootstrap,
         seed=material.seed,
     )
@@ -101,14 +102,17 @@ def _audit(material: Material, controls: Sequence[str], *, n_bootstrap: int) -> 
 
 def _findings(material: Material) -> list[Finding]:
     from diptych.evaluation import leaks
+    from diptych.evaluation.list_order import order_asked, order_in_file
+    from diptych.evaluation.shared_spectra import shared_spectra
 
     results, evaluation, training = material.results, material.evaluation, material.training
     scores = evaluation.candidate_scores if evaluation else None
     counts = evaluation.provenance.get("counts", {}) if evaluation else {}
     trained = [item.spectrum for item in material.trained.spectra] if material.trained else []
     found = [leaks.shared_molecules(results, training), leaks.shared_scaffolds(results), leaks.near_twins(results)]
-    found += [leaks.shared_spectra(material.asked, trained), leaks.target_positions(scores)]
-    found += [leaks.spelling_shortcut(material.lists, _spelt_answers(material)), leaks.ties(results, scores)]
+    answers = _spelt_answers(material)
+    found += [shared_spectra(material.asked, trained), order_in_file(material.lists, answers), order_asked(scores)]
+    found += [leaks.spelling_shortcut(material.lists, answers), leaks.ties(results, scores)]
     return found + leaks.unscored(results, scores, counts)
 
 

@@ -82,6 +82,8 @@ class Audit:
         Queries that were wrong by the widest margin, one per molecule.
     harmful
         Training spectra that gradients hold most against the tested answers: accession, molecule, influence.
+    n_models
+        Checkpoints over which the gradients were summed.
     """
 
     name: str
@@ -98,6 +100,7 @@ class Audit:
     lengths: tuple[LengthBin, ...] = ()
     hardest: tuple[HardCase, ...] = ()
     harmful: tuple[Mapping[str, Any], ...] = ()
+    n_models: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Return the audit as JSON-able data; a number that is unknown is None."""
@@ -130,6 +133,7 @@ def audit_results(
     asked: str = "",
     hardest: Sequence[HardCase] = (),
     harmful: Sequence[Mapping[str, Any]] = (),
+    n_models: int = 0,
     n_bootstrap: int = 2000,
     seed: int = 0,
 ) -> Audit:
@@ -145,7 +149,7 @@ def audit_results(
         Of the checks for leaks.
     controls
         Further controls and baselines: name -> results.
-    uses, asked, hardest, harmful
+    uses, asked, hardest, harmful, n_models
         As `Audit` has them.
     n_bootstrap, seed
         Of intervals and p-values.
@@ -169,6 +173,7 @@ def audit_results(
         lengths=tuple(by_list_length(results, n_bootstrap=n_bootstrap, seed=seed)),
         hardest=tuple(hardest),
         harmful=tuple(harmful),
+        n_models=n_models,
     )
 
 

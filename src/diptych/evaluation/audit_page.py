@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from diptych.evaluation.audit import Audit, HardCase
     from diptych.evaluation.comparison_table import Comparison
+    from diptych.evaluation.leaks import Finding
     from diptych.evaluation.list_length import LengthBin
     from diptych.evaluation.strata import Stratum
 
@@ -40,6 +41,12 @@ def sections(audit: Audit) -> list[tuple[str, str, Sequence[str], Rows]]:
             [(f.check, f.verdict, f.says) for f in audit.findings],
         ),
         (
+            "Distance to training",
+            "Tested molecules by their Tanimoto similarity to the nearest molecule of training.",
+            ("similarity", "molecules", "share"),
+            _distances(audit.findings),
+        ),
+        (
             "Better than what?",
             "Hit rate at 1, the method less the control, in points. p by paired bootstrap over molecules and, beside "
             "it, by McNemar's test, each adjusted by Holm's method over the table; * < 0.05, ** < 0.01, *** < 0.001 by "
@@ -58,7 +65,7 @@ def sections(audit: Audit) -> list[tuple[str, str, Sequence[str], Rows]]:
         ("List length", "Hit rate at 1 beside that of random scores in the same lists.", *length_table(audit.lengths)),
     ]
     found += [(f"By {column.replace('_', ' ')}", "", *stratum_table(strata)) for column, strata in audit.strata.items()]
-    found += [_harmful(audit.harmful), _hardest(audit.hardest)]
+    found += [_harmful(audit.harmful, audit.n_models), _hardest(audit.hardest)]
     return [section for section in found if section[3]]
 
 
@@ -105,11 +112,24 @@ def stratum_table(strata: Iterable[Stratum]) -> tuple[Sequence[str], Rows]:
     ]
 
 
-def _harmful(harmful: Sequence[Mapping[str, Any]]) -> tuple[str, str, Sequence[str], Rows]:
+def _distances(findings: Sequence[Finding]) -> Rows:
+    """Return the histogram of `near_twins`; no row where the training structures are not known."""
+    numbers = next((one.numbers for one in findings if "histogram" in one.numbers), {"histogram": ()})
+    counts = numbers["histogram"]
+    return [
+        (f"{low:.1f} to {low + 0.1:.1f}", f"{count:,}", f"{_rate(count / sum(counts))} %")
+        for low, count in zip(numbers.get("histogram_edges", ()), counts, strict=False)
+    ]
+
+
+def _harmful(harmful: Sequence[Mapping[str, Any]], n_models: int) -> tuple[str, str, Sequence[str], Rows]:
+    models = "one model, a single point of the training" if n_models == 1 else f"{n_models} models"
     text = (
-        "Training spectra on whose labels a step of training would raise the loss of the tested answers most (gradient "
-        "products over checkpoints, doi:10.48550/arXiv.2002.08484), then those whose own gradient is greatest. Wrong "
-        "labels gather here; so do rare ones."
+        "Training spectra on whose labels a step of training would raise the loss of the tested answers most (against "
+        "the answers), then those whose own gradient is greatest (against the rest: a step on them would lower their "
+        "own loss most, since the rest of training speaks against their labels). Products of gradients "
+        f"(doi:10.48550/arXiv.2002.08484), summed over {models}, by the last linear layer of the spectrum tower: only "
+        "the vectors are differentiated, not the second look nor the prior. Wrong labels gather here; so do rare ones."
     )
     header = ("accession", "molecule", "list", "influence")
     return (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -11,7 +10,6 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.stats import chisquare
 
 from diptych.evaluation.results_metadata import ACYCLIC
 
@@ -19,16 +17,11 @@ if TYPE_CHECKING:
     from diptych.evaluation.results import QueryResults
     from diptych.evaluation.results_metadata import TrainingMolecules
     from diptych.evaluation.results_scores import CandidateScores
-    from diptych.spectra.spectrum import Spectrum
 
 NEAR_TWIN = 0.85
 _HISTOGRAM_EDGES = np.arange(11) / 10
-_POSITION_BINS = 10
-_HASHED_PEAKS = 20
-_TELLING_PEAKS = 3
-_HASHED_DA = 0.01
 _NO_REPORT = "a table of ranks does not say what became of the lists; give the report, report.json"
-_GIVE_TRAINING = "give --train, or --spectra with --accessions or with a dataset's --train-fold COLUMN=NAME"
+GIVE_TRAINING = "give --train, or --spectra with --accessions or with a dataset's --train-fold COLUMN=NAME"
 
 
 class Verdict(StrEnum):
@@ -62,10 +55,15 @@ class Finding:
     numbers: Mapping[str, Any] = field(default_factory=dict)
 
 
+def not_checked(check: str, why: str) -> Finding:
+    """Return the finding of a check that could not be made."""
+    return Finding(check=check, verdict=Verdict.UNKNOWN, says=f"Not checked: {why}.")
+
+
 def shared_molecules(results: QueryResults, training: TrainingMolecules | None) -> Finding:
     """Return how many right answers were trained on; a single one fails."""
     if training is None or not training.first_blocks:
-        return _unknown("shared molecules", f"the molecules of training are not known: {_GIVE_TRAINING}, or --model")
+        return not_checked("shared molecules", f"the molecules of training are not known: {GIVE_TRAINING}, or --model")
     seen = set(results.targets) & set(training.first_blocks)
     n_queries = sum(target in seen for target in results.targets)
     return Finding(
@@ -84,7 +82,7 @@ def shared_scaffolds(results: QueryResults) -> Finding:
     known, acyclic = values["seen"] + values["unseen"], values[ACYCLIC]
     if not known:
         none = f"of {len(results)} answers {acyclic} are without rings, and so without a scaffold, the others not known"
-        return _unknown(
+        return not_checked(
             "shared scaffolds", none if acyclic else "the training structures, or the answers' SMILES, are not known"
         )
     unknown = len(results) - known - acyclic
@@ -107,7 +105,7 @@ def near_twins(results: QueryResults) -> Finding:
         if text
     }
     if not nearest:
-        return _unknown("near twins", "the training structures, or the answers' SMILES, are not known")
+        return not_checked("near twins", "the training structures, or the answers' SMILES, are not known")
     values = np.array(list(nearest.values()))
     counts, _ = np.histogram(values, bins=_HISTOGRAM_EDGES)
     share = float(np.mean(values >= NEAR_TWIN))
@@ -123,91 +121,6 @@ def near_twins(results: QueryResults) -> Finding:
             "histogram_edges": [round(float(edge), 2) for edge in _HISTOGRAM_EDGES],
             "histogram": counts.tolist(),
         },
-    )
-
-
-def shared_spectra(tested: Sequence[Spectrum], training: Sequence[Spectrum]) -> Finding:
-    """Return how many tested spectra stand in training too: the same, peak by peak, or nearly (`near_hash`)."""
-    telling = [spectrum for spectrum in tested if spectrum.n_peaks >= _TELLING_PEAKS]
-    reference = [spectrum for spectrum in training if spectrum.n_peaks >= _TELLING_PEAKS]
-    if not telling:
-        none = f"none of {len(tested)} tested spectra has {_TELLING_PEAKS} peaks"
-        return _unknown("shared spectra", none if tested else "no spectrum of the queries is given: --spectra")
-    if not reference:
-        none = f"none of {len(training)} training spectra has {_TELLING_PEAKS} peaks"
-        return _unknown(
-            "shared spectra", none if training else f"the spectra of training are not given: {_GIVE_TRAINING}"
-        )
-    same, near = {peak_hash(spectrum) for spectrum in reference}, {near_hash(spectrum) for spectrum in reference}
-    n_same = sum(peak_hash(spectrum) in same for spectrum in telling)
-    n_near = sum(near_hash(spectrum) in near for spectrum in telling)
-    return Finding(
-        check="shared spectra",
-        verdict=_graded(n_same / max(len(telling), 1), n_near / max(len(telling), 1)),
-        says=f"{n_same} of {len(telling)} tested spectra of at least {_TELLING_PEAKS} peaks are peak by peak those "
-        "of a "
-        f"training spectrum, {n_near} have its precursor and highest peaks; {len(tested) - len(telling)} of fewer "
-        "peaks "
-        "were not compared.",
-        numbers={
-            "same": n_same,
-            "near": n_near,
-            "of_spectra": len(telling),
-            "too_few_peaks": len(tested) - len(telling),
-        },
-    )
-
-
-def _graded(same: float, near: float) -> Verdict:
-    if same > 0.001:
-        return Verdict.FAIL
-    return Verdict.WARN if same or near > 0.005 else Verdict.PASS
-
-
-def peak_hash(spectrum: Spectrum) -> str:
-    """Return a hash that spectra share where all peaks agree: m/z to 0.0001, intensity to 0.1 % of the base peak."""
-    relative = spectrum.intensity / spectrum.intensity.max()
-    rows = np.column_stack([np.round(spectrum.mz * 1e4), np.round(relative * 1e3)]).astype(np.int64)
-    return hashlib.blake2b(rows.tobytes(), digest_size=12).hexdigest()
-
-
-def near_hash(spectrum: Spectrum) -> str:
-    """Return a hash that near copies share: precursor and set of the m/z of the 20 highest peaks, rounded to 0.01."""
-    highest = np.argsort(-spectrum.intensity, kind="stable")[:_HASHED_PEAKS]
-    values = np.unique(np.round(spectrum.mz[highest] / _HASHED_DA).astype(np.int64))
-    precursor = round((spectrum.precursor_mz or 0.0) / _HASHED_DA)
-    return hashlib.blake2b(np.append(values, precursor).tobytes(), digest_size=12).hexdigest()
-
-
-def target_positions(scores: CandidateScores | None) -> Finding:
-    """Return whether the answer stands anywhere in its list alike, by a chi-square test over tenths of the list.
-
-    Notes
-    -----
-    The answer at position p of n is at (p + u) / n, u uniform and drawn by a fixed seed, which is uniform in [0, 1) for
-    whatever n where positions are uniform. Lists of one candidate say nothing.
-    """
-    if scores is None:
-        return _unknown("target position", "the scores of all candidates do not stand beside the results")
-    lengths = np.diff(scores.offsets)
-    asked = (lengths > 1) & (scores.target_positions >= 0)
-    if asked.sum() < 5 * _POSITION_BINS:
-        return _unknown("target position", f"{int(asked.sum())} lists hold their answer and another, too few to tell")
-    spread = np.random.default_rng(0).random(int(asked.sum()))
-    # Spectra of one molecule share a list, so that its position counts once.
-    keys = {(scores.blocks_of(int(i)), int(scores.target_positions[i])): i for i in np.flatnonzero(asked)}
-    rows = np.array(list(keys.values()))
-    where = (scores.target_positions[rows] + spread[: rows.size]) / lengths[rows]
-    counts = np.bincount((where * _POSITION_BINS).astype(int), minlength=_POSITION_BINS)
-    p_value = float(chisquare(counts).pvalue)
-    first = float(np.mean(scores.target_positions[rows] == 0))
-    expected = float(np.mean(1 / lengths[rows]))
-    return Finding(
-        check="target position",
-        verdict=Verdict.FAIL if p_value < 1e-6 else Verdict.WARN if p_value < 0.01 else Verdict.PASS,
-        says=f"The answer stands first in {100 * first:.1f} % of {rows.size} distinct lists ({100 * expected:.1f} % by "
-        f"chance); over tenths of the list chi-square p = {p_value:.2g}.",
-        numbers={"p_value": p_value, "first": first, "expected_first": expected, "by_tenth": counts.tolist()},
     )
 
 
@@ -246,7 +159,7 @@ def unscored(results: QueryResults, scores: CandidateScores | None, counts: Mapp
     )
     known = scores is not None or "unparsed_candidates" in counts
     return [
-        removed if "duplicate_candidates_removed" in counts else _unknown("duplicate candidates", _NO_REPORT),
+        removed if "duplicate_candidates_removed" in counts else not_checked("duplicate candidates", _NO_REPORT),
         Finding(
             check="candidates lost",
             verdict=Verdict.FAIL if n_unscored + unparsed > 0.01 * max(n_all, 1) else _warned(n_unscored + unparsed),
@@ -256,7 +169,7 @@ def unscored(results: QueryResults, scores: CandidateScores | None, counts: Mapp
             numbers={"unparsed": unparsed, "unscored": n_unscored, "of": n_all},
         )
         if known
-        else _unknown("candidates lost", _NO_REPORT),
+        else not_checked("candidates lost", _NO_REPORT),
         Finding(
             check="queries without a rank",
             verdict=Verdict.WARN if missed > 0.01 * max(len(results), 1) else Verdict.PASS,
@@ -292,7 +205,7 @@ def spelling_shortcut(lists: Mapping[str, Sequence[str]], answers: Mapping[str, 
         (texts, set(answers.get(key, ()))) for key, texts in lists.items() if len(set(texts)) > 1 and answers.get(key)
     ]
     if len(usable) < 20:
-        return _unknown("SMILES spelling", f"{len(usable)} lists with their spelling are known, too few to tell")
+        return not_checked("SMILES spelling", f"{len(usable)} lists with their spelling are known, too few to tell")
     found = {
         name: float(np.mean([_picked(texts, right, rule) for texts, right in usable])) for name, rule in _RULES.items()
     }
@@ -339,7 +252,3 @@ def _picked(texts: Sequence[str], right: set[str], rule: Any) -> float:  # noqa:
     highest = max(values)
     picked = [text for text, value in zip(texts, values, strict=True) if value == highest]
     return sum(text in right for text in picked) / len(picked)
-
-
-def _unknown(check: str, why: str) -> Finding:
-    return Finding(check=check, verdict=Verdict.UNKNOWN, says=f"Not checked: {why}.")

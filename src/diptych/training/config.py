@@ -118,6 +118,8 @@ class TrainingConfig:
         Where the ion table starts: at the leading singular vectors of the ``"structures"``' fragments, or ``"random"``.
     seed
         Every random draw follows from this and the number of the epoch.
+    keep_every
+        Keep the weights after every so many epochs in ``models/epoch-NNN/``, besides those of ``model/``; 0 keeps none.
     """
 
     epochs: int = setting(15, minimum=1)
@@ -134,6 +136,7 @@ class TrainingConfig:
     blind: bool = False
     ion_start: Literal["structures", "random"] = "structures"
     seed: int = setting(1, minimum=0)
+    keep_every: int = setting(0, minimum=0)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -40,6 +40,10 @@ class RunFolder:
         self.model = path / "model"
         self.result = path / "result.json"
 
+    def epoch_model(self, epoch: int) -> Path:
+        """Return the folder for the weights after an epoch, counted from 1."""
+        return self.path / "models" / f"epoch-{epoch:03d}"
+
 
 class EpochRecorder(Callback):
     """Records every epoch; its own state is part of the checkpoint, so a resumed run has one unbroken record.
@@ -52,6 +56,8 @@ class EpochRecorder(Callback):
         Returns the metrics of a model; None where there is nothing to validate on.
     config
         How often, what decides, and when to stop.
+    keep_every
+        Keep the weights after every so many epochs; 0 keeps the best alone.
     on_epoch
         Called with each epoch's record.
     """
@@ -62,9 +68,11 @@ class EpochRecorder(Callback):
         validate: Callable[[JointEmbedding], Mapping[str, float]] | None,
         config: ValidationConfig,
         *,
+        keep_every: int = 0,
         on_epoch: Callable[[Mapping[str, Any]], None],
     ) -> None:
         self.folder, self.validate, self.config, self.on_epoch = folder, validate, config, on_epoch
+        self.keep_every = keep_every
         self.history: list[dict[str, Any]] = []
         self.best: dict[str, Any] = {}
         self.n_without_better = 0
@@ -117,6 +125,8 @@ class EpochRecorder(Callback):
         }
         if trainer.is_global_zero:
             self._judge(record, pl_module.judged, last=trainer.current_epoch + 1 == trainer.max_epochs)
+            if self.keep_every and record["epoch"] % self.keep_every == 0:
+                pl_module.judged.save(self.folder.epoch_model(record["epoch"]))
             self._write(record)
         trainer.should_stop = bool(trainer.strategy.broadcast(self._has_stalled(), src=0))
         trainer.save_checkpoint(self.folder.checkpoint)

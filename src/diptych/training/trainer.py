@@ -44,7 +44,12 @@ from diptych.training.targets import StructureTargets
 
 _PACKAGES = ("torch", "lightning", "numpy", "rdkit", "pyarrow", "safetensors")
 # For what has been trained; a calibration is taken over at the end.
-_WITHOUT_CONSEQUENCE = {("data", "cache"), ("data", "workers"), ("validation", "calibration_from")}
+_WITHOUT_CONSEQUENCE = {
+    ("data", "cache"),
+    ("data", "workers"),
+    ("training", "keep_every"),
+    ("validation", "calibration_from"),
+}
 
 
 def train(
@@ -62,8 +67,8 @@ def train(
     config
         What is wanted.
     path
-        The run folder: ``config.json``, ``metrics.jsonl``, ``learning_curve.png``, ``train.log``, ``checkpoint/`` and
-        ``model/``.
+        The run folder: ``config.json``, ``metrics.jsonl``, ``learning_curve.png``, ``train.log``, ``checkpoint/``,
+        ``model/`` and, where wanted, ``models/``.
     resume
         Go on with the run in that folder from its last whole epoch.
     report
@@ -162,7 +167,11 @@ def _fit(
         partial(prepared.validation.measure_as_saved, recall=config.validation.rerank) if prepared.validation else None
     )
     recorder = EpochRecorder(
-        folder, judge, config.validation, on_epoch=lambda row: say(epoch_line(row, n_epochs=config.training.epochs))
+        folder,
+        judge,
+        config.validation,
+        keep_every=config.training.keep_every,
+        on_epoch=lambda row: say(epoch_line(row, n_epochs=config.training.epochs)),
     )
     # Before the recorder, whose checkpoint holds what was mined.
     miner = NegativeMiner(
