@@ -22,6 +22,7 @@ PROTON = Adduct.parse("[M+H]+")
 # Each spectrum's first peak says how many carbons its molecule has; two spectra of each molecule.
 SMILES = ("CCO", "CCCO", "CCCCO", "CCCCCO")
 FOLDS = {"CCO": "test", "CCCO": "test", "CCCCO": "train", "CCCCCO": "val"}
+GYM = "identifier\tmzs\tintensities\tsmiles\tprecursor_mz\tadduct\nm\t20.0\t1\tOCC\t47\t[M+H]+\n"
 HEADER = "inchikey_first_block\tsmiles\tformula"
 TABLE = f"{HEADER}\tsource\nAAAAAAAAAAAAAA\tCOC\tC2H6O\tx\nBBBBBBBBBBBBBB\tCC(C)O\tC3H8O\ty\n"
 
@@ -166,9 +167,7 @@ def test_given_folds_and_lists_are_frozen_as_they_are(folder: Path, monkeypatch,
 
 
 def test_massspecgym_s_files_are_frozen(folder: Path, monkeypatch):
-    (folder / "gym.tsv").write_text(
-        "identifier\tmzs\tintensities\tsmiles\tprecursor_mz\tadduct\nm\t20.0\t1\tOCC\t47\t[M+H]+\n"
-    )
+    (folder / "gym.tsv").write_text(GYM)
     (folder / "mass.json").write_text(json.dumps({"OCC": ["COC", "OCC"]}))
     assert run(monkeypatch, "build", "gym.tsv", "-o", "b", "--candidates", "mass=mass.json") == 0
     assert run(monkeypatch, "run", "b", "--protocol", "mass", "--ranker", "random", "-o", "r") == 0
@@ -421,7 +420,7 @@ def test_a_model_that_ranks_no_structures_is_said_to(benchmark: Path, monkeypatc
     monkeypatch.setattr("diptych.retrieval.StructureLibrary", SimpleNamespace(load=lambda *_, **__: Library()))
     monkeypatch.setattr(CarbonCounter, "metadata", {"ranks_structures": False})
     library = ("--library", "l") if protocol == "global" else ()
-    options = ("--protocol", protocol, "--model", "any", *library, "--dataset", "d.parquet", "-o", "r")
+    options = ("--protocol", protocol, "--model", "any", *library, "-o", "r")
     assert run(monkeypatch, "run", "b", *options) == 0
     said = capsys.readouterr().err
     assert said.count("diptych: model carbon-counter was trained to compare spectra with spectra alone") == int(is_said)
@@ -498,25 +497,41 @@ def test_wrong_usage_is_answered_on_one_line(benchmark: Path, monkeypatch, capfd
     assert "Traceback" not in error
 
 
-LISTS = "--model, --ranker, --scores, --vectors, --prior, --min-list-length"
+LISTS = "--model, --ranker, --scores, --vectors, --prior, --min-list-length, --dataset, --structures"
+ABSENT = f"{LISTS}, --bootstrap"
+LISTS = f"{LISTS}, --mces, --bootstrap"
+SPOILED = "--model, --ranker, --prior, --min-list-length, --sample, --dataset, --structures, --bootstrap"
+FEW, SEARCH = "--model, --vectors, --bootstrap", "--model, --ranker, --vectors, --dataset"
+GLOBAL = "--model, --library, --prior, --bootstrap"
 
 
 @pytest.mark.parametrize(
     ("protocol", "option", "value", "taken"),
     [
-        ("robustness", "--scores", "tool.tsv", "--model, --ranker, --prior, --min-list-length, --sample"),
-        ("robustness", "--vectors", "tool.tsv", "--model, --ranker, --prior, --min-list-length, --sample"),
-        ("few-shot", "--scores", "tool.tsv", "--model, --vectors"),
-        ("few-shot", "--ranker", "random", "--model, --vectors"),
-        ("few-shot", "--prior", "0", "--model, --vectors"),
-        ("few-shot", "--min-list-length", "2", "--model, --vectors"),
-        ("library-search", "--scores", "tool.tsv", "--model, --ranker, --vectors"),
-        ("library-search", "--prior", "0.5", "--model, --ranker, --vectors"),
-        ("library-search", "--min-list-length", "1", "--model, --ranker, --vectors"),
-        ("global", "--scores", "tool.tsv", "--model, --library, --prior"),
-        ("global", "--ranker", "random", "--model, --library, --prior"),
-        ("global", "--min-list-length", "2", "--model, --library, --prior"),
-        ("answer-absent", "--library", "l", LISTS),
+        ("robustness", "--scores", "tool.tsv", SPOILED),
+        ("robustness", "--vectors", "tool.tsv", SPOILED),
+        ("robustness", "--mces", "none", SPOILED),
+        ("few-shot", "--scores", "tool.tsv", FEW),
+        ("few-shot", "--ranker", "random", FEW),
+        ("few-shot", "--prior", "0", FEW),
+        ("few-shot", "--min-list-length", "2", FEW),
+        ("few-shot", "--mces", "none", FEW),
+        ("few-shot", "--structures", "structures.tsv", FEW),
+        ("few-shot", "--dataset", "d.parquet", FEW),
+        ("library-search", "--scores", "tool.tsv", SEARCH),
+        ("library-search", "--prior", "0.5", SEARCH),
+        ("library-search", "--min-list-length", "1", SEARCH),
+        ("library-search", "--mces", "none", SEARCH),
+        ("library-search", "--structures", "structures.tsv", SEARCH),
+        ("library-search", "--bootstrap", "10", SEARCH),
+        ("global", "--scores", "tool.tsv", GLOBAL),
+        ("global", "--ranker", "random", GLOBAL),
+        ("global", "--min-list-length", "2", GLOBAL),
+        ("global", "--mces", "none", GLOBAL),
+        ("global", "--structures", "structures.tsv", GLOBAL),
+        ("global", "--dataset", "d.parquet", GLOBAL),
+        ("answer-absent", "--library", "l", ABSENT),
+        ("answer-absent", "--mces", "none", ABSENT),
         ("256-way", "--library", "l", LISTS),
         ("formula", "--library", "l", LISTS),
     ],
@@ -528,14 +543,60 @@ def test_an_option_that_would_be_ignored_is_refused(
     assert run(monkeypatch, "run", "b", "--protocol", protocol, "--model", "any", option, value, "-o", "r") == 2
     error = " ".join(capfd.readouterr().err.replace("│", " ").split())
     reasons = {"--scores": " (a table has no answer to spoiled spectra)", "--vectors": " (spoiled spectra have none)"}
-    reason = reasons[option] if protocol == "robustness" else ""
+    reason = reasons.get(option, "") if protocol == "robustness" else ""
     assert error.endswith(f"--protocol {protocol} takes no {option}{reason}; it takes {taken}")
     assert not (benchmark / "r").exists()
 
 
 def test_options_at_their_defaults_are_no_options(benchmark: Path, monkeypatch):
-    options = ("--prior", "1", "--min-list-length", "0", "--ranker", "precursor_mz", "-o", "r")
-    assert run(monkeypatch, "run", "b", "--protocol", "library-search", *options) == 0
+    options = ("--prior", "1", "--min-list-length", "0", "--mces", "bound", "--bootstrap", "2000", "-o", "r")
+    assert run(monkeypatch, "run", "b", "--protocol", "library-search", "--ranker", "precursor_mz", *options) == 0
+    (benchmark / "gym.tsv").write_text(GYM)
+    (benchmark / "mass.json").write_text(json.dumps({"OCC": ["COC", "OCC"]}))
+    options = ("--ppm", "10", "--at-most", "256", "--fold-column", "scaffold", "--candidates", "mass=mass.json")
+    assert run(monkeypatch, "build", "gym.tsv", "-o", "c", *options) == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--prior", "0.5"), "--prior is a model's share of what it expects before it sees a peak: give --model"),
+        (("--structures", "structures.tsv"), "--structures is what molecule_prior learns from: name it among --ranker"),
+    ],
+)
+def test_an_option_of_nobody_who_is_asked_is_refused(benchmark: Path, monkeypatch, capfd, options, message: str):
+    assert run(monkeypatch, "run", "b", "--ranker", "random", *options, "-o", "r") == 2
+    assert " ".join(capfd.readouterr().err.replace("│", " ").split()).endswith(message)
+    assert not (benchmark / "r").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--fold-column", "molecule"),
+        ("--fold-table", "structures.tsv"),
+        ("--hold-out", "polarity=negative"),
+        ("--structures", "structures.tsv"),
+        ("--lists", "formula"),
+        ("--measured", "source=x"),
+        ("--ppm", "3"),
+        ("--at-most", "9"),
+    ],
+)
+def test_what_massspecgym_would_ignore_is_refused(folder: Path, monkeypatch, capfd, option: str, value: str):
+    (folder / "gym.tsv").write_text(GYM)
+    (folder / "mass.json").write_text(json.dumps({"OCC": ["COC", "OCC"]}))
+    options = ("--candidates", "mass=mass.json", option, value)
+    assert run(monkeypatch, "build", "gym.tsv", "-o", "b", *options) == 2
+    error = " ".join(capfd.readouterr().err.replace("│", " ").split())
+    assert f"{option} is for a dataset; spectra that are none have folds of their own and lists that are given" in error
+    assert not (folder / "b").exists()
+
+
+def test_two_rungs_of_one_name_are_refused(benchmark: Path, monkeypatch, capfd):
+    assert run(monkeypatch, "run", "b", "--ranker", "random", "--bootstrap", "10", "-o", "r") == 0
+    assert run(monkeypatch, "ladder", "a=r/report.json", "b=r/report.json", "a=r/random.json") == 2
+    assert "two results are called 'a'; expected a name for each rung" in " ".join(capfd.readouterr().err.split())
 
 
 @pytest.mark.parametrize("text", ["report.json", "=x", "x="])

@@ -22,14 +22,25 @@ if TYPE_CHECKING:
 
 _MOST_OTHERS = 20_000
 _SHUFFLED = "shuffled_spectra"
-# What a protocol takes beside --model and what every protocol takes; the others would be ignored.
-_LISTS_TAKE = ("--ranker", "--scores", "--vectors", "--prior", "--min-list-length")
+_PRIOR = "molecule_prior"
+# What a protocol takes beside --model, --fold and --seed; the others would be ignored.
+_LISTS_TAKE = (
+    "--ranker",
+    "--scores",
+    "--vectors",
+    "--prior",
+    "--min-list-length",
+    "--dataset",
+    "--structures",
+    "--mces",
+    "--bootstrap",
+)
 _TAKES = {
-    "global": ("--library", "--prior"),
-    "few-shot": ("--vectors",),
-    "library-search": ("--ranker", "--vectors"),
-    "robustness": ("--ranker", "--prior", "--min-list-length", "--sample"),
-    "answer-absent": _LISTS_TAKE,
+    "global": ("--library", "--prior", "--bootstrap"),
+    "few-shot": ("--vectors", "--bootstrap"),
+    "library-search": ("--ranker", "--vectors", "--dataset"),
+    "robustness": ("--ranker", "--prior", "--min-list-length", "--sample", "--dataset", "--structures", "--bootstrap"),
+    "answer-absent": tuple(option for option in _LISTS_TAKE if option != "--mces"),
 }
 _REASONS = {
     ("robustness", "--scores"): " (a table has no answer to spoiled spectra)",
@@ -64,22 +75,36 @@ class Asked:
         typer.BadParameter
             Names the first such option, and what the protocol takes.
         """
-        given = {
-            "--ranker": bool(self.names),
-            "--scores": bool(self.scores),
-            "--vectors": bool(self.vectors),
-            "--library": self.library is not None,
-            "--prior": self.prior != 1.0,
-            "--min-list-length": self.min_list_length > 0,
-            "--sample": self.sample > 0,
-        }
         taken = _TAKES.get(protocol, _LISTS_TAKE)
-        for option, is_given in given.items():
-            if is_given and option not in taken:
+        for option in self._given():
+            if option not in taken:
                 raise typer.BadParameter(
                     f"--protocol {protocol} takes no {option}{_REASONS.get((protocol, option), '')}; it takes "
                     f"{', '.join(('--model', *taken))}"
                 )
+        if self.prior != _DEFAULTS.prior and self.model is None:
+            raise typer.BadParameter(
+                "--prior is a model's share of what it expects before it sees a peak: give --model"
+            )
+        if self.structures is not None and not any(_PRIOR in name for name in self.names):
+            raise typer.BadParameter(f"--structures is what {_PRIOR} learns from: name it among --ranker")
+
+    def _given(self) -> list[str]:
+        """Return the options that are not at their defaults."""
+        fields = {
+            "--ranker": "names",
+            "--scores": "scores",
+            "--vectors": "vectors",
+            "--library": "library",
+            "--prior": "prior",
+            "--min-list-length": "min_list_length",
+            "--sample": "sample",
+            "--dataset": "dataset",
+            "--structures": "structures",
+            "--mces": "mces",
+            "--bootstrap": "n_bootstrap",
+        }
+        return [option for option, name in fields.items() if getattr(self, name) != getattr(_DEFAULTS, name)]
 
     @property
     def settings(self) -> RunSettings:
@@ -171,7 +196,7 @@ class Asked:
         return Training(
             spectra=[example.spectrum for example in examples],
             structures=structures,
-            others=self._others(structures) if any("molecule_prior" in name for name in self.names) else (),
+            others=self._others(structures) if any(_PRIOR in name for name in self.names) else (),
             seed=self.seed,
         )
 
@@ -185,10 +210,13 @@ class Asked:
 
     def _others(self, measured: Sequence[Structure]) -> list[Structure]:
         if self.structures is None:
-            raise typer.BadParameter("molecule_prior needs --structures TABLE")
+            raise typer.BadParameter(f"{_PRIOR} needs --structures TABLE")
         from diptych.evaluation.unmeasured import unmeasured_structures
 
         return unmeasured_structures(self.structures, measured, at_most=_MOST_OTHERS, seed=self.seed)
+
+
+_DEFAULTS = Asked()
 
 
 def _neighbours_by(scorer: VectorScorer, training: Training) -> list[Ranker]:
