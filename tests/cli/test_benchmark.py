@@ -175,6 +175,31 @@ def test_massspecgym_s_files_are_frozen(folder: Path, monkeypatch):
     assert run(monkeypatch, "build", "gym.tsv", "-o", "b") == 2
 
 
+def test_what_is_odd_about_the_queries_is_told_once(folder: Path, monkeypatch, capsys):
+    (folder / "lists.json").write_text(json.dumps({"CCO": ["CCO", "OCC", "COC"]}))
+    assert run(monkeypatch, "build", "d.parquet", "-o", "b", "--candidates", "formula=lists.json") == 0
+    assert "  1 further spelling of a listed molecule was removed\n" in capsys.readouterr().out
+    assert run(monkeypatch, "run", "b", "--ranker", "random,formula_only", "--bootstrap", "5", "-o", "r") == 0
+    shown = capsys.readouterr().out.splitlines()
+    for line in ("2 spectra without list", "2 targets missing from their list", "1 duplicate candidate removed"):
+        assert shown.count(line) == 1
+        assert sum(line in one for one in shown) == 1
+
+
+def test_spectra_of_one_identifier_are_counted_where_they_are_frozen_and_asked(folder: Path, monkeypatch, capsys):
+    (folder / "gym.tsv").write_text(GYM + GYM.splitlines()[1] + "\n")
+    (folder / "mass.json").write_text(json.dumps({"OCC": ["COC", "OCC"]}))
+    assert run(monkeypatch, "build", "gym.tsv", "-o", "b", "--candidates", "mass=mass.json") == 0
+    line = "1 spectrum shares its identifier with one before it; it is called m#2."
+    assert line in capsys.readouterr().out.splitlines()
+    assert f"- {line}" in (folder / "b" / "README.md").read_text().splitlines()
+    assert json.loads((folder / "b" / "benchmark.json").read_text())["spectra_of_repeated_identifiers"] == 1
+    assert run(monkeypatch, "run", "b", "--ranker", "random", "--bootstrap", "5", "-o", "r") == 0
+    assert "1 spectrum of a repeated identifier" in capsys.readouterr().out
+    report = json.loads((folder / "r" / "report.json").read_text())
+    assert report["provenance"]["counts"]["spectra_of_repeated_identifiers"] == 1
+
+
 def test_a_model_stands_beside_rankers_and_tables(benchmark: Path, monkeypatch, capsys):
     (benchmark / "tool.tsv").write_text("query\tsmiles\tscore\nCCO-0\tCCO\t2\nCCO-0\tCCO\t1\nother\tCCO\t1\n")
     options = ("--model", "any", "--scores", "tool.tsv", "--ranker", "random,nearest_neighbour", "--bootstrap", "10")
@@ -186,8 +211,8 @@ def test_a_model_stands_beside_rankers_and_tables(benchmark: Path, monkeypatch, 
     shown = capsys.readouterr().out
     for text in (
         "| carbon-counter | ",
-        "tool: 1 table rows of duplicate candidates",
-        "tool: 1 table scores of unknown queries",
+        "tool: 1 table row of a duplicate candidate",
+        "tool: 1 table score of an unknown query",
         "tool: 7 candidates without score",
     ):
         assert text in shown
@@ -327,7 +352,7 @@ def test_robustness_can_be_asked_of_some_of_the_queries(benchmark: Path, monkeyp
     content = json.loads((benchmark / "r" / "robustness.json").read_text())
     assert content["rows"][0]["n_queries"] == 3
     assert content["counts"]["queries_not_drawn"] == 1
-    assert "1 queries not drawn" in capfd.readouterr().out
+    assert "1 query not drawn" in capfd.readouterr().out
     assert run(monkeypatch, "run", "b", "--ranker", "random", "--sample", "3", "-o", "again") == 2
     assert "--protocol formula takes no --sample" in capfd.readouterr().err
 

@@ -101,6 +101,22 @@ def test_a_model_is_judged_beside_its_controls(folder: Path, monkeypatch, capsys
         assert text in shown
 
 
+def test_spectra_of_one_identifier_are_counted_and_named(folder: Path, monkeypatch, capsys):
+    again = MGF.partition("END IONS\n")[0] + "END IONS\n"
+    (folder / "s.mgf").write_text(MGF + 4 * again)
+    options = ["--model", "any", "--spectra", "s.mgf", "--candidates", "lists.json", "--bootstrap", "0"]
+    assert run(monkeypatch, *options) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    line = "4 spectra share an identifier with one before them; they are called first#2, first#3, first#4, ..."
+    assert line in shown
+    said = json.loads((folder / "report.json").read_text())["provenance"]
+    assert said["counts"]["spectra_of_repeated_identifiers"] == 4
+    assert said["renamed_spectra"] == ["first#2", "first#3", "first#4", "first#5"]
+    (folder / "s.mgf").write_text(MGF)
+    assert run(monkeypatch, *options) == 0
+    assert "share an identifier" not in capsys.readouterr().out
+
+
 def test_a_model_that_ranks_no_structures_is_said_to(folder: Path, monkeypatch, capsys):
     options = ["--model", "any", "--spectra", "s.mgf", "--candidates", "lists.json", "--bootstrap", "0"]
     assert run(monkeypatch, *options) == 0

@@ -238,8 +238,13 @@ def _pair(text: str, option: str) -> tuple[str, str]:
 
 
 def _print_built(benchmark: Benchmark) -> None:
+    from diptych.evaluation.wording import counted, repeated_line
+
     said: Mapping[str, Any] = benchmark.description
-    typer.echo(f"{said['queries']:,} queries of {said['query_molecules']:,} molecules")
+    n_queries = counted(said["queries"], "query", "queries")
+    typer.echo(f"{n_queries} of {counted(said['query_molecules'], 'molecule', 'molecules')}")
+    if n_repeated := said.get("spectra_of_repeated_identifiers", 0):
+        typer.echo(repeated_line(n_repeated, said["renamed_spectra"]))
     for kind, counts in said["lists"].items():
         typer.echo("\n".join(_list_lines(kind, counts, said)))
     typer.echo(f"Written: {benchmark.folder}, digest {benchmark.digest}")
@@ -247,10 +252,12 @@ def _print_built(benchmark: Benchmark) -> None:
 
 def _list_lines(kind: str, counts: Mapping[str, Any], said: Mapping[str, Any]) -> list[str]:
     """Return how long the lists of a kind are, what is odd about them, and whether they ask anything."""
+    from diptych.evaluation.wording import counted
+
     lines = [
-        f"{kind}: {counts['lists']:,} lists of {counts['mean_length']:.1f} candidates on average, median "
-        f"{counts['median_length']:,}",
-        *(f"  {counts[name]:,} {text}" for name, text in _ODD_LISTS.items() if counts.get(name)),
+        f"{kind}: {counted(counts['lists'], 'list', 'lists')} of {counts['mean_length']:.1f} candidates on average, "
+        f"median {counts['median_length']:,}",
+        *(f"  {counted(counts[name], *words)}" for name, words in _ODD_LISTS.items() if counts.get(name)),
     ]
     if counts["queries_without_candidates"] + counts["queries_with_one_candidate"] == said["queries"]:
         is_drawn_alone = kind not in said.get("candidates_sha256", ()) and not said.get("structures")
@@ -260,9 +267,24 @@ def _list_lines(kind: str, counts: Mapping[str, Any], said: Mapping[str, Any]) -
 
 
 _ODD_LISTS = {
-    "targets_missing_from_their_list": "targets are missing from their list: misses",
-    "queries_without_candidates": "queries have no list, and are among them",
-    "queries_with_one_candidate": "queries have a list of one candidate",
-    "duplicate_candidates_removed": "further spellings of listed molecules were removed",
-    "unparsed_candidates": "candidates cannot be parsed: they stay, unscored",
+    "targets_missing_from_their_list": (
+        "target is missing from its list: a miss",
+        "targets are missing from their list: misses",
+    ),
+    "queries_without_candidates": (
+        "query has no list, and is among them",
+        "queries have no list, and are among them",
+    ),
+    "queries_with_one_candidate": (
+        "query has a list of one candidate",
+        "queries have a list of one candidate",
+    ),
+    "duplicate_candidates_removed": (
+        "further spelling of a listed molecule was removed",
+        "further spellings of listed molecules were removed",
+    ),
+    "unparsed_candidates": (
+        "candidate cannot be parsed: it stays, unscored",
+        "candidates cannot be parsed: they stay, unscored",
+    ),
 }

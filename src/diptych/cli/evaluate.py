@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from diptych.retrieval.reranking import ReRankingRanker
 
 _PPM = 10.0
+_MOST_NAMED = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -228,9 +229,12 @@ def _read(source: _Source, selection: Selection | None, described: dict[str, Any
     from diptych.spectra import read_spectra
 
     problems: list[Exception] = []
-    spectra = read_spectra(source.spectra, on_problem=problems.append)
+    repeated: list[str] = []
+    spectra = read_spectra(source.spectra, on_problem=problems.append, on_repeat=repeated.append)
     known = KnownSpectra.from_metadata(spectra if selection is None else selection.filter(spectra))
     described["unreadable_spectra"] = len(problems)
+    described["counts"] = {"spectra_of_repeated_identifiers": len(repeated)}
+    described["renamed_spectra"] = repeated[:_MOST_NAMED]
     return known
 
 

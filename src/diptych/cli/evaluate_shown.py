@@ -74,12 +74,15 @@ _REMARKS = {
 def _remarks(evaluation: Evaluation) -> list[str]:
     """Return a line for everything that was odd, and how the lists were matched."""
     from diptych.evaluation.overlap import overlap_lines
+    from diptych.evaluation.wording import repeated_line
 
     said = {**evaluation.provenance, **evaluation.provenance["counts"]}
     keyed = [f"Candidate lists are keyed by {said['lists_keyed_by']}."] if "lists_keyed_by" in said else []
     counted = [f"{said[key]:,} {text}." for key, text in _REMARKS.items() if said.get(key)]
+    n_repeated = said.get("spectra_of_repeated_identifiers", 0)
+    repeated = [repeated_line(n_repeated, said["renamed_spectra"])] if n_repeated else []
     alone = ["All queries are of one molecule: shuffled_spectra is left out."] if evaluation.n_molecules == 1 else []
-    return [*keyed, *_list_remarks(said), *counted, *alone, *overlap_lines(said)]
+    return [*keyed, *_list_remarks(said), *counted, *repeated, *alone, *overlap_lines(said)]
 
 
 def _list_remarks(said: Mapping[str, Any]) -> list[str]:
