@@ -36,9 +36,10 @@ def test_conformal_sets_cover_what_they_promise_of_exchangeable_molecules():
     assert row["low"] is None
 
 
-def test_what_cannot_be_told_is_left_out_and_counted():
+@pytest.mark.parametrize("none", [np.nan, np.inf, -np.inf])
+def test_what_cannot_be_told_is_left_out_and_counted(none: float):
     lists = AskedLists(molecules=["A", "B", "C", "D"], positions=[0, None, 0, 0])
-    scores = [np.array([1.0, 0.5]), np.array([1.0, 0.5]), np.array([np.nan, 0.5]), np.array([1.0, np.nan])]
+    scores = [np.array([1.0, 0.5]), np.array([1.0, 0.5]), np.array([none, 0.5]), np.array([1.0, none])]
     (row,) = answer_absent_table({"m": scores}, lists)
     assert (row["queries"], row["left_out"], row["auroc"]) == (1, 3, None)
 

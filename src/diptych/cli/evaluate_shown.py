@@ -66,6 +66,7 @@ _REMARKS = {
     "absent_accessions": "accessions of the fold are not in the file: not asked",
     "unreadable_spectra": "records could not be read: not asked",
     "targets_without_score": "targets could not be scored: counted as misses",
+    "infinite_scores": "scores are infinite: taken for none",
     "unparsed_candidates": "candidates could not be parsed: they stay in their lists, unscored",
     "duplicate_candidates_removed": "duplicates were removed from the lists",
 }
