@@ -14,6 +14,7 @@ from diptych.cli import main
 from diptych.data.annotated import AnnotatedSpectrum
 from diptych.data.columns import SCHEMA, rows_to_batch
 from diptych.evaluation.benchmark_folder import Benchmark
+from diptych.evaluation.results_scores import CandidateScores
 from diptych.molecules.structure import Structure
 from diptych.spectra.adduct import Adduct
 from diptych.spectra.spectrum import Spectrum
@@ -250,6 +251,41 @@ def test_fusions_and_shuffled_spectra_are_asked_by_name(benchmark: Path, monkeyp
     assert "All 2 queries are of one molecule: shuffled_spectra is left out." in capfd.readouterr().out
     assert run(monkeypatch, "run", "b", "--ranker", "shuffled_spectra", "-o", "again") == 2
     assert "shuffled_spectra asks a model with the spectra of others" in capfd.readouterr().err
+
+
+def test_a_model_tables_and_vectors_are_fused_by_name_and_asked_once(benchmark: Path, vectors: str, monkeypatch, capfd):
+    (benchmark / "tool.tsv").write_text("query\tsmiles\tscore\nCCO-0\tCCO\t1\nCCO-0\tCOC\t2\nCCO-1\tCCO\t1\n")
+    asked = []
+    encode = CarbonCounter.encode_spectra
+    monkeypatch.setattr(
+        CarbonCounter,
+        "encode_spectra",
+        lambda self, s, *, blind=False: asked.append(blind) or encode(self, s, blind=blind),
+    )
+    names = "rank:model+tool,model+carbons_neighbour+random,tool+formula_only"
+    options = ("--model", "any", "--scores", "tool.tsv", "--vectors", vectors, "--ranker", names)
+    learned = ("--dataset", "d.parquet", "--bootstrap", "5", "-o", "r")
+    assert run(monkeypatch, "run", "b", *options, *learned) == 0
+    assert sorted(asked) == [False, True]
+    report = json.loads((benchmark / "r" / "report.json").read_text())
+    controls = ["spectrum_blind", "tool", "carbons_neighbour", "carbons_neighbours_20", *names.split(",")]
+    assert list(report["controls"]) == controls
+    # The model finds ethanol, the table prefers the ether once: a rank each, and the tie counts against the answer.
+    scores = CandidateScores.read(benchmark / "r" / "rank_model+tool.json")
+    np.testing.assert_allclose(sorted(scores.scores[:2]), [1 / 61 + 1 / 62] * 2, atol=1e-8)
+    capfd.readouterr()
+    assert run(monkeypatch, "run", "b", "--scores", "tool.tsv", "--ranker", "model+tool", "-o", "again") == 1
+    error = " ".join(capfd.readouterr().err.split())
+    assert "no ranker 'model'; expected one of random, " in error
+    assert error.endswith(", bond_disconnection, or in a fusion tool")
+
+
+@pytest.mark.parametrize("protocol", ["formula", "answer-absent"])
+def test_two_rankers_of_one_name_are_refused(benchmark: Path, monkeypatch, capfd, protocol: str):
+    (benchmark / "tool.tsv").write_text("query\tsmiles\tscore\nCCO-0\tCCO\t1\n")
+    options = ("--scores", "tool.tsv", "--scores", "tool.tsv", "--protocol", protocol, "-o", "r")
+    assert run(monkeypatch, "run", "b", *options) == 2
+    assert "two rankers are called 'tool'; expected distinct names" in " ".join(capfd.readouterr().err.split())
 
 
 def _rows(path: Path) -> list[dict[str, str]]:

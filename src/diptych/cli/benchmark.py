@@ -85,7 +85,7 @@ def run_command(
     benchmark: Annotated[Path, typer.Argument(exists=True, help="A folder of 'diptych benchmark build'.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results.")],
     ranker: Annotated[
-        str, typer.Option(help="Names of rankers, parted by commas; a+b fuses scores, rank:a+b ranks.")
+        str, typer.Option(help="Names of rankers, parted by commas; a+b fuses scores, rank:a+b ranks (model, too).")
     ] = "",
     model: Annotated[str | None, typer.Option(help="Name or folder of a model, with its blind control.")] = None,
     scores: Annotated[

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _MOST_OTHERS = 20_000
 _SHUFFLED = "shuffled_spectra"
 _PRIOR = "molecule_prior"
+_MODEL = "model"  # as fusions name it
 # What a protocol takes beside --model, --fold and --seed; the others would be ignored.
 _LISTS_TAKE = (
     "--ranker",
@@ -146,14 +147,17 @@ class Asked:
     def rankers(self, benchmark: Benchmark, queries: Sequence[Query]) -> list[Ranker]:
         """Return everybody that is asked: the model and its blind control, tables, vectors, then named rankers.
 
-        Where all queries are of one molecule there is no other's spectrum: the shuffled ones are left out, with a line.
+        Names in a fusion may be ``model``, and those of tables and of rankers by vectors, which are asked once. Where
+        all queries are of one molecule there is no other's spectrum: the shuffled ones are left out, with a line.
         """
         from diptych.evaluation.score_tables import ScoreTableRanker
         from diptych.ranking import ShuffledSpectraRanker
-        from diptych.ranking.registry import make_rankers
+        from diptych.ranking.registry import make_rankers, parts_of_fusion
 
         names = [name for name in self.names if name != _SHUFFLED]
+        fused = {part for name in names for part in parts_of_fusion(name)}
         rankers: list[Ranker] = [ScoreTableRanker.read(path) for path in self.scores]
+        beside = {ranker.name: ranker for ranker in rankers}
         if self.embedding is not None:
             from diptych.cli.untrained import warn_of_ranking
             from diptych.retrieval.reranking import model_ranker
@@ -161,17 +165,21 @@ class Asked:
             warn_of_ranking(self.embedding)
             own = model_ranker(self.embedding, prior=self.prior)
             shuffled = [ShuffledSpectraRanker(own, self.seed)] if self._is_shuffled(queries) else []
-            rankers = [own, own.blinded(), *shuffled, *rankers]
+            beside[_MODEL] = _remembered(own) if _MODEL in fused else own
+            rankers = [beside[_MODEL], own.blinded(), *shuffled, *rankers]
         elif _SHUFFLED in self.names:
             raise typer.BadParameter("shuffled_spectra asks a model with the spectra of others: give --model MODEL")
         if names or self.vectors:
             training = self.training(benchmark)
-            rankers += [ranker for scorer in self.vector_scorers for ranker in _neighbours_by(scorer, training)]
-            rankers += make_rankers(names, training)
+            by_vectors = [ranker for scorer in self.vector_scorers for ranker in _neighbours_by(scorer, training)]
+            by_vectors = [_remembered(ranker) if ranker.name in fused else ranker for ranker in by_vectors]
+            rankers += by_vectors
+            rankers += make_rankers(names, training, beside=beside | {ranker.name: ranker for ranker in by_vectors})
         if not rankers:
             raise typer.BadParameter(
                 "nobody is asked: give --ranker NAME, --model MODEL, --scores TABLE or --vectors ARCHIVE"
             )
+        _check_distinct([ranker.name for ranker in rankers])
         return rankers
 
     @cached_property
@@ -217,6 +225,18 @@ class Asked:
 
 
 _DEFAULTS = Asked()
+
+
+def _check_distinct(names: Sequence[str]) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise typer.BadParameter(f"two rankers are called {name!r}; expected distinct names")
+
+
+def _remembered(ranker: Ranker) -> Ranker:
+    from diptych.ranking.fusion import RememberedRanker
+
+    return RememberedRanker(ranker)
 
 
 def _neighbours_by(scorer: VectorScorer, training: Training) -> list[Ranker]:
