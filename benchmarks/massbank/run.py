@@ -121,10 +121,17 @@ class Benchmark:
             asked = () if instead else ("--model", self.trained(frozen))
             diptych(
                 *("benchmark", "run", frozen, *asked, "--protocol", kind, *short),
-                *("--dataset", self.dataset, "--structures", self.structures, "--bootstrap", self.bootstrap),
-                *(*how, "-o", results),
+                *(*self.taken(kind, how), *how, "-o", results),
             )
         return results
+
+    def taken(self, protocol: str, how: Sequence[str | Path]) -> list[str | Path]:
+        """Return what a protocol, asked like that, takes of the dataset, the structures and the resamples."""
+        return [
+            *(() if protocol in {"global", "few-shot"} else ("--dataset", self.dataset)),
+            *(("--structures", self.structures) if any("molecule_prior" in str(word) for word in how) else ()),
+            *(() if protocol == "library-search" else ("--bootstrap", self.bootstrap)),
+        ]
 
     def rung(self, name: str, *how: str) -> Path:
         """Return the report of the recipe on the formula lists of one split."""

@@ -14,6 +14,7 @@ from diptych.cli import main
 from diptych.data.annotated import AnnotatedSpectrum
 from diptych.data.columns import SCHEMA, rows_to_batch
 from diptych.evaluation.benchmark_folder import Benchmark
+from diptych.evaluation.results_scores import CandidateScores
 from diptych.molecules.structure import Structure
 from diptych.spectra.adduct import Adduct
 from diptych.spectra.spectrum import Spectrum
@@ -22,6 +23,7 @@ PROTON = Adduct.parse("[M+H]+")
 # Each spectrum's first peak says how many carbons its molecule has; two spectra of each molecule.
 SMILES = ("CCO", "CCCO", "CCCCO", "CCCCCO")
 FOLDS = {"CCO": "test", "CCCO": "test", "CCCCO": "train", "CCCCCO": "val"}
+GYM = "identifier\tmzs\tintensities\tsmiles\tprecursor_mz\tadduct\nm\t20.0\t1\tOCC\t47\t[M+H]+\n"
 HEADER = "inchikey_first_block\tsmiles\tformula"
 TABLE = f"{HEADER}\tsource\nAAAAAAAAAAAAAA\tCOC\tC2H6O\tx\nBBBBBBBBBBBBBB\tCC(C)O\tC3H8O\ty\n"
 
@@ -166,14 +168,37 @@ def test_given_folds_and_lists_are_frozen_as_they_are(folder: Path, monkeypatch,
 
 
 def test_massspecgym_s_files_are_frozen(folder: Path, monkeypatch):
-    (folder / "gym.tsv").write_text(
-        "identifier\tmzs\tintensities\tsmiles\tprecursor_mz\tadduct\nm\t20.0\t1\tOCC\t47\t[M+H]+\n"
-    )
+    (folder / "gym.tsv").write_text(GYM)
     (folder / "mass.json").write_text(json.dumps({"OCC": ["COC", "OCC"]}))
     assert run(monkeypatch, "build", "gym.tsv", "-o", "b", "--candidates", "mass=mass.json") == 0
     assert run(monkeypatch, "run", "b", "--protocol", "mass", "--ranker", "random", "-o", "r") == 0
     assert json.loads((folder / "r" / "report.json").read_text())["queries"] == 1
     assert run(monkeypatch, "build", "gym.tsv", "-o", "b") == 2
+
+
+def test_what_is_odd_about_the_queries_is_told_once(folder: Path, monkeypatch, capsys):
+    (folder / "lists.json").write_text(json.dumps({"CCO": ["CCO", "OCC", "COC"]}))
+    assert run(monkeypatch, "build", "d.parquet", "-o", "b", "--candidates", "formula=lists.json") == 0
+    assert "  1 further spelling of a listed molecule was removed\n" in capsys.readouterr().out
+    assert run(monkeypatch, "run", "b", "--ranker", "random,formula_only", "--bootstrap", "5", "-o", "r") == 0
+    shown = capsys.readouterr().out.splitlines()
+    for line in ("2 spectra without list", "2 targets missing from their list", "1 duplicate candidate removed"):
+        assert shown.count(line) == 1
+        assert sum(line in one for one in shown) == 1
+
+
+def test_spectra_of_one_identifier_are_counted_where_they_are_frozen_and_asked(folder: Path, monkeypatch, capsys):
+    (folder / "gym.tsv").write_text(GYM + GYM.splitlines()[1] + "\n")
+    (folder / "mass.json").write_text(json.dumps({"OCC": ["COC", "OCC"]}))
+    assert run(monkeypatch, "build", "gym.tsv", "-o", "b", "--candidates", "mass=mass.json") == 0
+    line = "1 spectrum shares its identifier with one before it; it is called m#2."
+    assert line in capsys.readouterr().out.splitlines()
+    assert f"- {line}" in (folder / "b" / "README.md").read_text().splitlines()
+    assert json.loads((folder / "b" / "benchmark.json").read_text())["spectra_of_repeated_identifiers"] == 1
+    assert run(monkeypatch, "run", "b", "--ranker", "random", "--bootstrap", "5", "-o", "r") == 0
+    assert "1 spectrum of a repeated identifier" in capsys.readouterr().out
+    report = json.loads((folder / "r" / "report.json").read_text())
+    assert report["provenance"]["counts"]["spectra_of_repeated_identifiers"] == 1
 
 
 def test_a_model_stands_beside_rankers_and_tables(benchmark: Path, monkeypatch, capsys):
@@ -187,8 +212,8 @@ def test_a_model_stands_beside_rankers_and_tables(benchmark: Path, monkeypatch, 
     shown = capsys.readouterr().out
     for text in (
         "| carbon-counter | ",
-        "tool: 1 table rows of duplicate candidates",
-        "tool: 1 table scores of unknown queries",
+        "tool: 1 table row of a duplicate candidate",
+        "tool: 1 table score of an unknown query",
         "tool: 7 candidates without score",
     ):
         assert text in shown
@@ -226,6 +251,41 @@ def test_fusions_and_shuffled_spectra_are_asked_by_name(benchmark: Path, monkeyp
     assert "All 2 queries are of one molecule: shuffled_spectra is left out." in capfd.readouterr().out
     assert run(monkeypatch, "run", "b", "--ranker", "shuffled_spectra", "-o", "again") == 2
     assert "shuffled_spectra asks a model with the spectra of others" in capfd.readouterr().err
+
+
+def test_a_model_tables_and_vectors_are_fused_by_name_and_asked_once(benchmark: Path, vectors: str, monkeypatch, capfd):
+    (benchmark / "tool.tsv").write_text("query\tsmiles\tscore\nCCO-0\tCCO\t1\nCCO-0\tCOC\t2\nCCO-1\tCCO\t1\n")
+    asked = []
+    encode = CarbonCounter.encode_spectra
+    monkeypatch.setattr(
+        CarbonCounter,
+        "encode_spectra",
+        lambda self, s, *, blind=False: asked.append(blind) or encode(self, s, blind=blind),
+    )
+    names = "rank:model+tool,model+carbons_neighbour+random,tool+formula_only"
+    options = ("--model", "any", "--scores", "tool.tsv", "--vectors", vectors, "--ranker", names)
+    learned = ("--dataset", "d.parquet", "--bootstrap", "5", "-o", "r")
+    assert run(monkeypatch, "run", "b", *options, *learned) == 0
+    assert sorted(asked) == [False, True]
+    report = json.loads((benchmark / "r" / "report.json").read_text())
+    controls = ["spectrum_blind", "tool", "carbons_neighbour", "carbons_neighbours_20", *names.split(",")]
+    assert list(report["controls"]) == controls
+    # The model finds ethanol, the table prefers the ether once: a rank each, and the tie counts against the answer.
+    scores = CandidateScores.read(benchmark / "r" / "rank_model+tool.json")
+    np.testing.assert_allclose(sorted(scores.scores[:2]), [1 / 61 + 1 / 62] * 2, atol=1e-8)
+    capfd.readouterr()
+    assert run(monkeypatch, "run", "b", "--scores", "tool.tsv", "--ranker", "model+tool", "-o", "again") == 1
+    error = " ".join(capfd.readouterr().err.split())
+    assert "no ranker 'model'; expected one of random, " in error
+    assert error.endswith(", bond_disconnection, or in a fusion tool")
+
+
+@pytest.mark.parametrize("protocol", ["formula", "answer-absent"])
+def test_two_rankers_of_one_name_are_refused(benchmark: Path, monkeypatch, capfd, protocol: str):
+    (benchmark / "tool.tsv").write_text("query\tsmiles\tscore\nCCO-0\tCCO\t1\n")
+    options = ("--scores", "tool.tsv", "--scores", "tool.tsv", "--protocol", protocol, "-o", "r")
+    assert run(monkeypatch, "run", "b", *options) == 2
+    assert "two rankers are called 'tool'; expected distinct names" in " ".join(capfd.readouterr().err.split())
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
@@ -328,7 +388,7 @@ def test_robustness_can_be_asked_of_some_of_the_queries(benchmark: Path, monkeyp
     content = json.loads((benchmark / "r" / "robustness.json").read_text())
     assert content["rows"][0]["n_queries"] == 3
     assert content["counts"]["queries_not_drawn"] == 1
-    assert "1 queries not drawn" in capfd.readouterr().out
+    assert "1 query not drawn" in capfd.readouterr().out
     assert run(monkeypatch, "run", "b", "--ranker", "random", "--sample", "3", "-o", "again") == 2
     assert "--protocol formula takes no --sample" in capfd.readouterr().err
 
@@ -421,7 +481,7 @@ def test_a_model_that_ranks_no_structures_is_said_to(benchmark: Path, monkeypatc
     monkeypatch.setattr("diptych.retrieval.StructureLibrary", SimpleNamespace(load=lambda *_, **__: Library()))
     monkeypatch.setattr(CarbonCounter, "metadata", {"ranks_structures": False})
     library = ("--library", "l") if protocol == "global" else ()
-    options = ("--protocol", protocol, "--model", "any", *library, "--dataset", "d.parquet", "-o", "r")
+    options = ("--protocol", protocol, "--model", "any", *library, "-o", "r")
     assert run(monkeypatch, "run", "b", *options) == 0
     said = capsys.readouterr().err
     assert said.count("diptych: model carbon-counter was trained to compare spectra with spectra alone") == int(is_said)
@@ -498,25 +558,41 @@ def test_wrong_usage_is_answered_on_one_line(benchmark: Path, monkeypatch, capfd
     assert "Traceback" not in error
 
 
-LISTS = "--model, --ranker, --scores, --vectors, --prior, --min-list-length"
+LISTS = "--model, --ranker, --scores, --vectors, --prior, --min-list-length, --dataset, --structures"
+ABSENT = f"{LISTS}, --bootstrap"
+LISTS = f"{LISTS}, --mces, --bootstrap"
+SPOILED = "--model, --ranker, --prior, --min-list-length, --sample, --dataset, --structures, --bootstrap"
+FEW, SEARCH = "--model, --vectors, --bootstrap", "--model, --ranker, --vectors, --dataset"
+GLOBAL = "--model, --library, --prior, --bootstrap"
 
 
 @pytest.mark.parametrize(
     ("protocol", "option", "value", "taken"),
     [
-        ("robustness", "--scores", "tool.tsv", "--model, --ranker, --prior, --min-list-length, --sample"),
-        ("robustness", "--vectors", "tool.tsv", "--model, --ranker, --prior, --min-list-length, --sample"),
-        ("few-shot", "--scores", "tool.tsv", "--model, --vectors"),
-        ("few-shot", "--ranker", "random", "--model, --vectors"),
-        ("few-shot", "--prior", "0", "--model, --vectors"),
-        ("few-shot", "--min-list-length", "2", "--model, --vectors"),
-        ("library-search", "--scores", "tool.tsv", "--model, --ranker, --vectors"),
-        ("library-search", "--prior", "0.5", "--model, --ranker, --vectors"),
-        ("library-search", "--min-list-length", "1", "--model, --ranker, --vectors"),
-        ("global", "--scores", "tool.tsv", "--model, --library, --prior"),
-        ("global", "--ranker", "random", "--model, --library, --prior"),
-        ("global", "--min-list-length", "2", "--model, --library, --prior"),
-        ("answer-absent", "--library", "l", LISTS),
+        ("robustness", "--scores", "tool.tsv", SPOILED),
+        ("robustness", "--vectors", "tool.tsv", SPOILED),
+        ("robustness", "--mces", "none", SPOILED),
+        ("few-shot", "--scores", "tool.tsv", FEW),
+        ("few-shot", "--ranker", "random", FEW),
+        ("few-shot", "--prior", "0", FEW),
+        ("few-shot", "--min-list-length", "2", FEW),
+        ("few-shot", "--mces", "none", FEW),
+        ("few-shot", "--structures", "structures.tsv", FEW),
+        ("few-shot", "--dataset", "d.parquet", FEW),
+        ("library-search", "--scores", "tool.tsv", SEARCH),
+        ("library-search", "--prior", "0.5", SEARCH),
+        ("library-search", "--min-list-length", "1", SEARCH),
+        ("library-search", "--mces", "none", SEARCH),
+        ("library-search", "--structures", "structures.tsv", SEARCH),
+        ("library-search", "--bootstrap", "10", SEARCH),
+        ("global", "--scores", "tool.tsv", GLOBAL),
+        ("global", "--ranker", "random", GLOBAL),
+        ("global", "--min-list-length", "2", GLOBAL),
+        ("global", "--mces", "none", GLOBAL),
+        ("global", "--structures", "structures.tsv", GLOBAL),
+        ("global", "--dataset", "d.parquet", GLOBAL),
+        ("answer-absent", "--library", "l", ABSENT),
+        ("answer-absent", "--mces", "none", ABSENT),
         ("256-way", "--library", "l", LISTS),
         ("formula", "--library", "l", LISTS),
     ],
@@ -528,14 +604,60 @@ def test_an_option_that_would_be_ignored_is_refused(
     assert run(monkeypatch, "run", "b", "--protocol", protocol, "--model", "any", option, value, "-o", "r") == 2
     error = " ".join(capfd.readouterr().err.replace("│", " ").split())
     reasons = {"--scores": " (a table has no answer to spoiled spectra)", "--vectors": " (spoiled spectra have none)"}
-    reason = reasons[option] if protocol == "robustness" else ""
+    reason = reasons.get(option, "") if protocol == "robustness" else ""
     assert error.endswith(f"--protocol {protocol} takes no {option}{reason}; it takes {taken}")
     assert not (benchmark / "r").exists()
 
 
 def test_options_at_their_defaults_are_no_options(benchmark: Path, monkeypatch):
-    options = ("--prior", "1", "--min-list-length", "0", "--ranker", "precursor_mz", "-o", "r")
-    assert run(monkeypatch, "run", "b", "--protocol", "library-search", *options) == 0
+    options = ("--prior", "1", "--min-list-length", "0", "--mces", "bound", "--bootstrap", "2000", "-o", "r")
+    assert run(monkeypatch, "run", "b", "--protocol", "library-search", "--ranker", "precursor_mz", *options) == 0
+    (benchmark / "gym.tsv").write_text(GYM)
+    (benchmark / "mass.json").write_text(json.dumps({"OCC": ["COC", "OCC"]}))
+    options = ("--ppm", "10", "--at-most", "256", "--fold-column", "scaffold", "--candidates", "mass=mass.json")
+    assert run(monkeypatch, "build", "gym.tsv", "-o", "c", *options) == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--prior", "0.5"), "--prior is a model's share of what it expects before it sees a peak: give --model"),
+        (("--structures", "structures.tsv"), "--structures is what molecule_prior learns from: name it among --ranker"),
+    ],
+)
+def test_an_option_of_nobody_who_is_asked_is_refused(benchmark: Path, monkeypatch, capfd, options, message: str):
+    assert run(monkeypatch, "run", "b", "--ranker", "random", *options, "-o", "r") == 2
+    assert " ".join(capfd.readouterr().err.replace("│", " ").split()).endswith(message)
+    assert not (benchmark / "r").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--fold-column", "molecule"),
+        ("--fold-table", "structures.tsv"),
+        ("--hold-out", "polarity=negative"),
+        ("--structures", "structures.tsv"),
+        ("--lists", "formula"),
+        ("--measured", "source=x"),
+        ("--ppm", "3"),
+        ("--at-most", "9"),
+    ],
+)
+def test_what_massspecgym_would_ignore_is_refused(folder: Path, monkeypatch, capfd, option: str, value: str):
+    (folder / "gym.tsv").write_text(GYM)
+    (folder / "mass.json").write_text(json.dumps({"OCC": ["COC", "OCC"]}))
+    options = ("--candidates", "mass=mass.json", option, value)
+    assert run(monkeypatch, "build", "gym.tsv", "-o", "b", *options) == 2
+    error = " ".join(capfd.readouterr().err.replace("│", " ").split())
+    assert f"{option} is for a dataset; spectra that are none have folds of their own and lists that are given" in error
+    assert not (folder / "b").exists()
+
+
+def test_two_rungs_of_one_name_are_refused(benchmark: Path, monkeypatch, capfd):
+    assert run(monkeypatch, "run", "b", "--ranker", "random", "--bootstrap", "10", "-o", "r") == 0
+    assert run(monkeypatch, "ladder", "a=r/report.json", "b=r/report.json", "a=r/random.json") == 2
+    assert "two results are called 'a'; expected a name for each rung" in " ".join(capfd.readouterr().err.split())
 
 
 @pytest.mark.parametrize("text", ["report.json", "=x", "x="])

@@ -101,6 +101,22 @@ def test_a_model_is_judged_beside_its_controls(folder: Path, monkeypatch, capsys
         assert text in shown
 
 
+def test_spectra_of_one_identifier_are_counted_and_named(folder: Path, monkeypatch, capsys):
+    again = MGF.partition("END IONS\n")[0] + "END IONS\n"
+    (folder / "s.mgf").write_text(MGF + 4 * again)
+    options = ["--model", "any", "--spectra", "s.mgf", "--candidates", "lists.json", "--bootstrap", "0"]
+    assert run(monkeypatch, *options) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    line = "4 spectra share an identifier with one before them; they are called first#2, first#3, first#4, ..."
+    assert line in shown
+    said = json.loads((folder / "report.json").read_text())["provenance"]
+    assert said["counts"]["spectra_of_repeated_identifiers"] == 4
+    assert said["renamed_spectra"] == ["first#2", "first#3", "first#4", "first#5"]
+    (folder / "s.mgf").write_text(MGF)
+    assert run(monkeypatch, *options) == 0
+    assert "share an identifier" not in capsys.readouterr().out
+
+
 def test_a_model_that_ranks_no_structures_is_said_to(folder: Path, monkeypatch, capsys):
     options = ["--model", "any", "--spectra", "s.mgf", "--candidates", "lists.json", "--bootstrap", "0"]
     assert run(monkeypatch, *options) == 0
@@ -268,6 +284,9 @@ def test_candidates_are_drawn_from_a_library(folder: Path, monkeypatch, by: str,
     [
         (["--spectra", "s.mgf"], 2, "either --candidates FILE or --library DIR"),
         (["--spectra", "s.mgf", "--candidates", "a", "--library", "b"], 2, "either --candidates FILE or --library DIR"),
+        (["--spectra", "s.mgf", "--candidates", "lists.json", "--by", "mass"], 2, "--candidates are taken as they are"),
+        (["--spectra", "s.mgf", "--candidates", "lists.json", "--ppm", "3"], 2, "--candidates are taken as they are"),
+        (["--spectra", "s.mgf", "--library", "l", "--ppm", "3"], 2, "--ppm is the half width of --by mass"),
         (["--spectra", "none.mgf", "--candidates", "lists.json"], 2, "none.mgf"),
         (["--spectra", "s.mgf", "--candidates", "lists.json", "--accessions", "x.tsv"], 2, "--accessions needs --fold"),
         (["--spectra", "s.mgf", "--candidates", "lists.json", "--fold", "test"], 2, "COLUMN=NAME with a dataset"),

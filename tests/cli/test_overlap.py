@@ -44,6 +44,13 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
     return int(stop.value.code or 0)
 
 
+def test_spectra_of_one_identifier_are_told(folder: Path, monkeypatch, capsys):
+    (folder / "s.mgf").write_text(MGF.replace("TITLE=two", "TITLE=one"))
+    assert run(monkeypatch, "s.mgf", "--model", "model") == 0
+    line = "1 spectrum shares its identifier with one before it; it is called one#2."
+    assert line in capsys.readouterr().out.splitlines()
+
+
 def test_it_says_what_the_model_has_seen(folder: Path, monkeypatch, capsys):
     assert run(monkeypatch, "s.mgf", "--model", "model", "-o", "deep/overlap.tsv") == 0
     shown = capsys.readouterr().out.splitlines()

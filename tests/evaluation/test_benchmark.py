@@ -185,6 +185,49 @@ def test_massspecgym_is_frozen_from_its_own_files(tmp_path: Path):
         build_massspecgym(tmp_path / "gym.tsv", tmp_path / "b", candidates=files, asked=("dev",))
 
 
+GYM_SAMPLE = Path(__file__).parents[1] / "fixtures" / "spectra" / "massspecgym_excerpt.tsv"
+
+
+@pytest.mark.parametrize("fold", ["train", "test"])
+def test_rows_of_massspecgym_s_sample_end_with_why_nothing_is_asked(tmp_path: Path, fold: str):
+    lists = {"MassSpecGymID0271110": ["CCO", "COC"], "MassSpecGymID0355423": ["CCO"]}
+    (tmp_path / "lists.json").write_text(json.dumps(lists))
+    with pytest.raises(EvaluationError) as error:
+        build_massspecgym(GYM_SAMPLE, tmp_path / "b", candidates={"mass": tmp_path / "lists.json"}, asked=(fold,))
+    assert str(error.value) == (
+        f"{GYM_SAMPLE}: none of its spectra can be asked: 3 name no structure, 0 are not MS2 and 0 cannot be read; "
+        "expected a column smiles, inchi or inchikey that says which candidate is the answer"
+    )
+    assert not (tmp_path / "b").exists()
+
+
+def test_the_published_lists_by_mass_and_by_formula_are_frozen_as_they_are(tmp_path: Path):
+    rows = ["m4\t20.0\t1\tC(C)CO\ttest\t61.0648\t[M+H]+", "m5\t20.0\t1\tCC(C)O\ttest\t61.0648\t[M+H]+"]
+    (tmp_path / "MassSpecGym.tsv").write_text(MASSSPECGYM + "\n".join(rows) + "\n")
+    # Keyed by the targets as the table spells them; the list of the fourth lacks it, and the fifth has none by mass.
+    by_mass = {"OCC": ["COC", "OCC", "C=O"], "C(C)CO": ["CC(C)O", "COCC"], "c1ccccc1": ["c1ccccc1"]}
+    by_formula = {"OCC": ["COC", "CCO"], "C(C)CO": ["OCCC", "CC(C)O"], "CC(C)O": ["CC(O)C", "CCCO"]}
+    files = {}
+    for kind, lists in (("mass", by_mass), ("formula", by_formula)):
+        files[kind] = tmp_path / f"MassSpecGym_retrieval_candidates_{kind}.json"
+        files[kind].write_text(json.dumps(lists))
+    benchmark = build_massspecgym(tmp_path / "MassSpecGym.tsv", tmp_path / "b", candidates=files)
+    listed = {
+        kind: {
+            query.identifier: (query.candidates.n_candidates, query.target in query.candidates.positions)
+            for query in benchmark.questions(kind).queries
+        }
+        for kind in files
+    }
+    assert listed == {
+        "mass": {"m1": (3, True), "m4": (2, False), "m5": (0, False)},
+        "formula": {"m1": (2, True), "m4": (2, True), "m5": (2, True)},
+    }
+    counted = benchmark.description["lists"]["mass"]
+    assert (counted["targets_missing_from_their_list"], counted["queries_without_candidates"]) == (2, 1)
+    assert benchmark.description["lists"]["formula"]["targets_missing_from_their_list"] == 0
+
+
 def run_both(dataset: Path, folder: Path) -> tuple[Questions, list[Evaluation]]:
     questions = build_benchmark(dataset, folder).questions("formula")
     table = ScoreTableRanker.of([("s0", "CCO", "2"), ("s0", "COC", "1"), ("s2", "CCCO", "nan")], name="tool")

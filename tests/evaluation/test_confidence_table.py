@@ -36,25 +36,22 @@ def test_conformal_sets_cover_what_they_promise_of_exchangeable_molecules():
     assert row["low"] is None
 
 
-def test_what_cannot_be_told_is_left_out_and_counted():
+@pytest.mark.parametrize("none", [np.nan, np.inf, -np.inf])
+def test_what_cannot_be_told_is_left_out_and_counted(none: float):
     lists = AskedLists(molecules=["A", "B", "C", "D"], positions=[0, None, 0, 0])
-    scores = [np.array([1.0, 0.5]), np.array([1.0, 0.5]), np.array([np.nan, 0.5]), np.array([1.0, np.nan])]
+    scores = [np.array([1.0, 0.5]), np.array([1.0, 0.5]), np.array([none, 0.5]), np.array([1.0, none])]
     (row,) = answer_absent_table({"m": scores}, lists)
     assert (row["queries"], row["left_out"], row["auroc"]) == (1, 3, None)
 
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("value", [np.inf, -np.inf])
-def test_infinite_scores_count_by_their_order_and_spoil_no_figure(value: float):
+def test_infinite_scores_are_none_and_spoil_no_figure(value: float):
     scores = [np.array([value, value]), np.array([1.0, value]), np.array([value, 0.5]), np.array([1.0, 0.5])]
     lists = AskedLists(molecules=["A", "B", "C", "D"], positions=[0] * 4)
     (row,) = answer_absent_table({"m": scores}, lists, temperatures={"m": 0.1}, n_bootstrap=20)
-    assert row["queries"] == 4
-    known = [row[name] for name in ("auroc", "low", "high", "auroc_probability", "risk_coverage_area")]
-    assert np.isfinite([*known, row["calibration_error"]]).all()
-    top = take_out_answers(scores, [0] * 4)
-    order = np.unique([*top.present, *top.absent], return_inverse=True)[1].astype(float)
-    assert row["auroc"] == auroc(order[:4], order[4:])
+    assert (row["queries"], row["left_out"]) == (1, 3)
+    assert row["calibration_error"] is None or 0 <= row["calibration_error"] <= 1
 
 
 def test_one_position_is_wanted_for_each_query():

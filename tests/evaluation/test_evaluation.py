@@ -83,7 +83,19 @@ def test_what_was_odd_is_counted():
         "duplicate_candidates_removed": 1,
         "unparsed_candidates": 1,
         "queries_left_out_for_short_lists": 0,
+        "infinite_scores": 0,
     }
+
+
+def test_an_infinite_score_is_none_and_is_counted():
+    scores = {"first": {"A": 1.0, "B": math.inf, "C": -math.inf}, "tied": {"A": math.inf, "B": 1.0, "C": 2.0}}
+    found = evaluate(Table(scores), [query("first", "ABC"), query("tied", "ABC")], n_bootstrap=0)
+    assert found.answers.ranks.tolist() == [1, math.inf]
+    np.testing.assert_array_equal(found.answers.target_scores, [1, NAN])
+    assert found.answers.best == ("A", "C")
+    np.testing.assert_array_equal(found.answers.scores[0], [1, NAN, NAN])
+    counts = found.provenance["counts"]
+    assert (counts["infinite_scores"], counts["targets_without_score"]) == (3, 1)
 
 
 def test_unparsed_candidates_count_in_the_length_of_a_list():

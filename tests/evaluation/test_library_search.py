@@ -131,9 +131,10 @@ def test_an_unknown_origin_is_not_taken_for_another(origins: str):
     assert ranks(spectra, [0.9, 0.1], form=FOREIGN) == []
 
 
-def test_a_score_of_nan_is_below_every_number():
-    assert ranks(searchable("AABC"), [0.1, math.nan, 0.0]) == [1]
-    assert ranks(searchable("AABC"), [math.nan, 0.1, 0.0]) == [math.inf]
+@pytest.mark.parametrize("none", [math.nan, math.inf, -math.inf])
+def test_what_is_no_number_is_below_every_number(none: float):
+    assert ranks(searchable("AABC"), [0.1, none, 0.0]) == [1]
+    assert ranks(searchable("AABC"), [none, 0.1, 0.0]) == [math.inf]
 
 
 def test_hit_rates_of_several_queries_and_of_none():

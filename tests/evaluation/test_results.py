@@ -58,9 +58,10 @@ def test_what_the_scores_say_worked_out_by_hand():
 
 
 @pytest.mark.filterwarnings("error")
-def test_tied_infinities_have_no_margin_between_them():
-    found = QueryResults.of_scores([query("first", "ABC")], [np.array([math.inf, math.inf, 1.0])])
-    assert (found.numbers["margin"].tolist(), found.ranks.tolist()) == ([0.0], [2.0])
+def test_an_infinity_is_no_score():
+    found = QueryResults.of_scores([query("first", "ABC")], [np.array([math.inf, 2.0, 1.5])], temperature=0.5)
+    assert (found.numbers["margin"].tolist(), found.ranks.tolist(), found.best) == ([0.5], [math.inf], ("B",))
+    np.testing.assert_allclose(found.numbers["probability"], 1 / (1 + math.exp(-1)))
 
 
 def test_what_is_written_is_read_again(tmp_path: Path):

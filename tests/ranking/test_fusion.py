@@ -31,6 +31,16 @@ def test_a_candidate_that_no_ranker_can_score_stays_unscored():
     np.testing.assert_array_equal(np.isnan(fuse([np.array([1, np.nan]), np.array([np.nan, np.nan])])), [False, True])
 
 
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
+def test_an_infinity_is_no_score_in_any_fusion(value: float):
+    one, other = np.array([value, 1.0, 3.0]), np.array([value, 2.0, 2.0])
+    for found in (fuse([one, other]), fuse_ranks([one, other])):
+        assert np.isnan(found).tolist() == [True, False, False]
+    # It is the lowest of its list, and gets no reciprocal rank.
+    np.testing.assert_allclose(fuse([one, np.zeros(3)]), [-0.5, -0.5, 0.5])
+    np.testing.assert_allclose(fuse_ranks([one, np.array([2.0, 1.0, 1.0])], offset=0), [1, 1 / 2 + 1 / 3, 1 + 1 / 3])
+
+
 def test_a_list_of_equal_scores_says_nothing():
     np.testing.assert_array_equal(z_scores(np.array([2.0, 2.0])), [0, 0])
 

@@ -22,7 +22,7 @@ def molecules(names: str) -> tuple[Molecule, ...]:
     return tuple(Molecule(name) for name in names)
 
 
-scores_with_ties = st.lists(st.sampled_from([0.0, 0.25, 0.5, float("nan")]), min_size=1, max_size=12)
+scores_with_ties = st.lists(st.sampled_from([0.0, 0.25, 0.5, math.nan, math.inf, -math.inf]), min_size=1, max_size=12)
 
 
 def test_ties_count_against_the_target():
@@ -31,6 +31,15 @@ def test_ties_count_against_the_target():
 
 def test_a_target_without_score_is_infinitely_far_down():
     assert rank_against_ties(np.array([0.1, np.nan]), 1) == math.inf
+
+
+@pytest.mark.parametrize("value", [math.inf, -math.inf])
+def test_an_infinity_is_no_score(value: float):
+    assert rank_against_ties(np.array([value, -5.0, value]), 1) == 1
+    assert rank_against_ties(np.array([value, -5.0]), 0) == math.inf
+    ranking = Ranking.from_scores("q", molecules("AB"), scores=np.array([value, -5.0]))
+    assert [s.inchikey_first_block for s in ranking.structures] == ["B", "A"]
+    np.testing.assert_array_equal(ranking.scores, [-5.0, np.nan])
 
 
 def test_candidates_without_score_stand_below_everything():

@@ -78,6 +78,44 @@ def test_what_several_rankers_are_made_of_is_asked_once(monkeypatch: pytest.Monk
     assert asked == [2, 1]
 
 
+class Asked:
+    """A ranker that is asked in any case: it prefers the first candidate."""
+
+    name = "tool"
+
+    def score(self, queries):
+        return [np.array([3.0, 1.0, np.nan]) for _ in queries]
+
+
+def test_what_stands_beside_is_fused_by_its_name():
+    beside = {"model": Asked(), "tool": Asked()}
+    names = ["nearest_neighbour", "model+nearest_neighbour", "rank:tool+nearest_neighbour", "model+tool"]
+    own, fused, ranks, both = (ranker.score(QUERIES) for ranker in make_rankers(names, fresh(), beside=beside))
+    given = Asked().score(QUERIES)
+    for i in range(len(QUERIES)):
+        np.testing.assert_allclose(fused[i], fuse([given[i], own[i]]))
+        np.testing.assert_allclose(ranks[i], fuse_ranks([given[i], own[i]]))
+        np.testing.assert_allclose(both[i], fuse([given[i], given[i]]))
+    # Beside a model no training fold is needed.
+    assert make_rankers(["model+random"], Training(), beside=beside)[0].name == "model+random"
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        (
+            "best+random",
+            "no ranker 'best'; expected one of random, .*, bond_disconnection, or in a fusion tool, random",
+        ),
+        ("tool", r"ranker 'tool' is asked already; expected it in a fusion, as tool\+random"),
+        ("tool+random", "two rankers are called 'random'; expected distinct names"),
+    ],
+)
+def test_names_that_cannot_be_fused_are_refused(name: str, message: str):
+    with pytest.raises(EvaluationError, match=message):
+        make_rankers([name], TRAINING, beside={"tool": Asked(), "random": Asked()})
+
+
 def test_one_search_serves_the_nearest_and_the_twenty_nearest(monkeypatch: pytest.MonkeyPatch):
     searched = []
     nearest = NearestNeighbourRanker._nearest

@@ -15,12 +15,14 @@ if TYPE_CHECKING:
     from diptych.evaluation.benchmark_folder import Benchmark
 
 _PROTOCOLS = "formula, mass, measured, 256-way, global, few-shot, library-search, robustness or answer-absent."
+_OF_A_DATASET = ("fold_column", "fold_table", "hold_out", "structures", "lists", "measured", "ppm", "at_most")
 
 app = typer.Typer(help="Freeze benchmarks and run methods on them.", no_args_is_help=True)
 
 
 @app.command("build")
 def build_command(
+    context: typer.Context,
     source: Annotated[Path, typer.Argument(exists=True, help="A dataset (.parquet), or MassSpecGym's spectra.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The folder to write.")],
     fold_column: Annotated[str, typer.Option(help="Split of the dataset that folds are taken from.")] = "scaffold",
@@ -58,10 +60,8 @@ def build_command(
 
     asked = tuple(_parts(folds))
     paths = {kind: Path(path) for kind, path in (_pair(text, "--candidates") for text in candidates or ())}
-    if fold_table is not None and hold_out is not None:
-        raise typer.BadParameter("--fold-table and --hold-out both say what is tested; expected one of them")
     if source.suffix.lower() != ".parquet":
-        _check_massspecgym(paths, has_folds=fold_table is not None or hold_out is not None)
+        _check_massspecgym(context, paths)
         _print_built(build_massspecgym(source, output, candidates=paths, asked=asked, seed=seed, force=force))
         return
     drawn = _parts("" if paths else "formula") if lists is None else _parts(lists)
@@ -85,7 +85,7 @@ def run_command(
     benchmark: Annotated[Path, typer.Argument(exists=True, help="A folder of 'diptych benchmark build'.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results.")],
     ranker: Annotated[
-        str, typer.Option(help="Names of rankers, parted by commas; a+b fuses scores, rank:a+b ranks.")
+        str, typer.Option(help="Names of rankers, parted by commas; a+b fuses scores, rank:a+b ranks (model, too).")
     ] = "",
     model: Annotated[str | None, typer.Option(help="Name or folder of a model, with its blind control.")] = None,
     scores: Annotated[
@@ -125,6 +125,7 @@ def run_command(
     from diptych.evaluation.benchmark_folder import Benchmark
 
     frozen = Benchmark.load(benchmark)
+    how: dict[str, Any] = {"fold": fold, "min_list_length": min_list_length, "sample": sample, "seed": seed}
     asked = Asked(
         names=tuple(_parts(ranker)),
         model=model,
@@ -133,13 +134,10 @@ def run_command(
         dataset=dataset,
         structures=structures,
         library=library,
-        fold=fold,
-        min_list_length=min_list_length,
-        sample=sample,
         n_bootstrap=bootstrap,
-        seed=seed,
         prior=prior,
         mces=mces,
+        **how,
     )
     for line in _run(frozen, asked, protocol or next(iter(frozen.lists)), output):
         typer.echo(line)
@@ -156,7 +154,11 @@ def ladder_command(
     from diptych.evaluation.generalisation import ladder_lines
     from diptych.files import replacing
 
-    rungs = {name: Evaluation.load(Path(path)) for name, path in (_pair(text, "RESULTS") for text in results)}
+    rungs: dict[str, Evaluation] = {}
+    for name, path in (_pair(text, "RESULTS") for text in results):
+        if name in rungs:
+            raise typer.BadParameter(f"two results are called {name!r}; expected a name for each rung")
+        rungs[name] = Evaluation.load(Path(path))
     lines = ladder_lines(rungs, metric=metric)
     if output is not None:
         with replacing(output) as temporary:
@@ -192,6 +194,8 @@ def _folds(
     source: Path, hold_out: str | None, table: Path | None, *, base: str, seed: int
 ) -> tuple[Sequence[str] | None, str]:
     """Return the folds of a table ("none" where it names none) or that hold something out, and their name."""
+    if table is not None and hold_out is not None:
+        raise typer.BadParameter("--fold-table and --hold-out both say what is tested; expected one of them")
     if table is not None:
         from diptych.data.dataset import read_without_peaks
         from diptych.data.folds import read_fold_table
@@ -209,11 +213,17 @@ def _folds(
     return held, f"{hold_out} held out of {base}"
 
 
-def _check_massspecgym(candidates: Mapping[str, Path], *, has_folds: bool) -> None:
+def _check_massspecgym(context: typer.Context, candidates: Mapping[str, Path]) -> None:
+    """Refuse spectra that are no dataset without lists, or with an option that divides or draws from a dataset."""
+    defaults = {option.name: option.default for option in context.command.params}
+    ignored = [name for name in _OF_A_DATASET if context.params[name] != defaults[name]]
+    if ignored:
+        raise typer.BadParameter(
+            f"--{ignored[0].replace('_', '-')} is for a dataset; spectra that are none have folds of their own and "
+            "lists that are given by --candidates KIND=FILE"
+        )
     if not candidates:
         raise typer.BadParameter("spectra that are no dataset need --candidates KIND=FILE")
-    if has_folds:
-        raise typer.BadParameter("spectra that are no dataset have folds of their own; expected no other")
 
 
 def _parts(text: str) -> list[str]:
@@ -228,8 +238,13 @@ def _pair(text: str, option: str) -> tuple[str, str]:
 
 
 def _print_built(benchmark: Benchmark) -> None:
+    from diptych.evaluation.wording import counted, repeated_line
+
     said: Mapping[str, Any] = benchmark.description
-    typer.echo(f"{said['queries']:,} queries of {said['query_molecules']:,} molecules")
+    n_queries = counted(said["queries"], "query", "queries")
+    typer.echo(f"{n_queries} of {counted(said['query_molecules'], 'molecule', 'molecules')}")
+    if n_repeated := said.get("spectra_of_repeated_identifiers", 0):
+        typer.echo(repeated_line(n_repeated, said["renamed_spectra"]))
     for kind, counts in said["lists"].items():
         typer.echo("\n".join(_list_lines(kind, counts, said)))
     typer.echo(f"Written: {benchmark.folder}, digest {benchmark.digest}")
@@ -237,10 +252,12 @@ def _print_built(benchmark: Benchmark) -> None:
 
 def _list_lines(kind: str, counts: Mapping[str, Any], said: Mapping[str, Any]) -> list[str]:
     """Return how long the lists of a kind are, what is odd about them, and whether they ask anything."""
+    from diptych.evaluation.wording import counted
+
     lines = [
-        f"{kind}: {counts['lists']:,} lists of {counts['mean_length']:.1f} candidates on average, median "
-        f"{counts['median_length']:,}",
-        *(f"  {counts[name]:,} {text}" for name, text in _ODD_LISTS.items() if counts.get(name)),
+        f"{kind}: {counted(counts['lists'], 'list', 'lists')} of {counts['mean_length']:.1f} candidates on average, "
+        f"median {counts['median_length']:,}",
+        *(f"  {counted(counts[name], *words)}" for name, words in _ODD_LISTS.items() if counts.get(name)),
     ]
     if counts["queries_without_candidates"] + counts["queries_with_one_candidate"] == said["queries"]:
         is_drawn_alone = kind not in said.get("candidates_sha256", ()) and not said.get("structures")
@@ -250,9 +267,24 @@ def _list_lines(kind: str, counts: Mapping[str, Any], said: Mapping[str, Any]) -
 
 
 _ODD_LISTS = {
-    "targets_missing_from_their_list": "targets are missing from their list: misses",
-    "queries_without_candidates": "queries have no list, and are among them",
-    "queries_with_one_candidate": "queries have a list of one candidate",
-    "duplicate_candidates_removed": "further spellings of listed molecules were removed",
-    "unparsed_candidates": "candidates cannot be parsed: they stay, unscored",
+    "targets_missing_from_their_list": (
+        "target is missing from its list: a miss",
+        "targets are missing from their list: misses",
+    ),
+    "queries_without_candidates": (
+        "query has no list, and is among them",
+        "queries have no list, and are among them",
+    ),
+    "queries_with_one_candidate": (
+        "query has a list of one candidate",
+        "queries have a list of one candidate",
+    ),
+    "duplicate_candidates_removed": (
+        "further spelling of a listed molecule was removed",
+        "further spellings of listed molecules were removed",
+    ),
+    "unparsed_candidates": (
+        "candidate cannot be parsed: it stays, unscored",
+        "candidates cannot be parsed: they stay, unscored",
+    ),
 }

@@ -147,6 +147,7 @@ def run_library_search(benchmark: Benchmark, asked: Asked, output: Path) -> list
 def run_robustness(benchmark: Benchmark, asked: Asked, output: Path) -> list[str]:
     """Return the table of robustness, with the first lists of the benchmark."""
     from diptych.evaluation.robustness import energy_robustness, robustness, robustness_lines
+    from diptych.evaluation.wording import query_count_lines
 
     queries, counts = _first_lists(benchmark, asked)
     how: dict[str, Any] = {"n_bootstrap": asked.n_bootstrap, "seed": asked.seed}
@@ -159,7 +160,7 @@ def run_robustness(benchmark: Benchmark, asked: Asked, output: Path) -> list[str
         rows += robustness(ranker, queries, **how) + energy_robustness(ranker, queries, **how)
     content = {"rows": [row.to_dict() for row in rows], "counts": counts}
     _write(content, benchmark, "robustness", output)
-    return [*robustness_lines(rows), *_count_lines(counts), f"Written: {output}"]
+    return [*robustness_lines(rows), *query_count_lines(counts), f"Written: {output}"]
 
 
 def run_answer_absent(benchmark: Benchmark, asked: Asked, output: Path) -> list[str]:
@@ -209,45 +210,16 @@ def _questions(benchmark: Benchmark, asked: Asked, protocol: str) -> Questions:
 
 
 def _odd(evaluations: Sequence[Evaluation]) -> list[str]:
-    """Return a line for every count that is not 0, of the queries once and of each table of scores."""
-    lines = []
-    for i, evaluation in enumerate(evaluations):
-        said = dict(evaluation.provenance)
-        counts = {**said, **said["counts"]} if i == 0 else said
-        lines += [f"{evaluation.model}: {line}" for line in _count_lines(counts)]
-    return lines
+    """Return a line for every count that is not 0, of the queries once and of each ranker's scores."""
+    from diptych.evaluation.wording import query_count_lines, score_count_lines
 
-
-def _count_lines(counts: Mapping[str, Any]) -> list[str]:
-    wanted = [name for name, value in counts.items() if isinstance(value, int) and value and name in _COUNTED]
-    return [f"{counts[name]:,} {name.replace('_', ' ')}{_AMONG.get(name, '')}" for name in wanted]
-
-
-# Counts of what another count holds as well.
-_AMONG = {"queries_without_candidates": ", among the targets missing from their list"}
-
-
-_COUNTED = frozenset(
-    {
-        "queries_given",
-        "queries_not_drawn",
-        "spectra_without_list",
-        "queries_without_candidates",
-        "queries_with_one_candidate",
-        "targets_missing_from_their_list",
-        "targets_without_score",
-        "duplicate_candidates_removed",
-        "unparsed_candidates",
-        "queries_left_out_for_short_lists",
-        "table_rows_of_duplicate_candidates",
-        "table_rows_without_score",
-        "table_rows_of_unparsed_candidates",
-        "table_scores_of_unknown_queries",
-        "table_scores_of_unlisted_candidates",
-        "queries_without_any_score",
-        "candidates_without_score",
-    }
-)
+    counts = [{**evaluation.provenance, **evaluation.provenance["counts"]} for evaluation in evaluations]
+    of_scores = [
+        f"{evaluation.model}: {line}"
+        for evaluation, found in zip(evaluations, counts, strict=True)
+        for line in score_count_lines(found)
+    ]
+    return query_count_lines(counts[0]) + of_scores
 
 
 def _write_table(
@@ -261,9 +233,10 @@ def _write_table(
 ) -> list[str]:
     """Write rows and counts; return the rows as a table, then what is said of them and the counts that are not 0."""
     from diptych.evaluation.protocols import table_lines
+    from diptych.evaluation.wording import query_count_lines
 
     _write({"rows": list(rows)} | ({"counts": counts} if counts else {}), benchmark, protocol, output)
-    return [*table_lines(rows), *said, *_count_lines(counts or {}), f"Written: {output}"]
+    return [*table_lines(rows), *said, *query_count_lines(counts or {}), f"Written: {output}"]
 
 
 def _write(content: Mapping[str, Any], benchmark: Benchmark, protocol: str, output: Path) -> None:

@@ -22,14 +22,26 @@ if TYPE_CHECKING:
 
 _MOST_OTHERS = 20_000
 _SHUFFLED = "shuffled_spectra"
-# What a protocol takes beside --model and what every protocol takes; the others would be ignored.
-_LISTS_TAKE = ("--ranker", "--scores", "--vectors", "--prior", "--min-list-length")
+_PRIOR = "molecule_prior"
+_MODEL = "model"  # as fusions name it
+# What a protocol takes beside --model, --fold and --seed; the others would be ignored.
+_LISTS_TAKE = (
+    "--ranker",
+    "--scores",
+    "--vectors",
+    "--prior",
+    "--min-list-length",
+    "--dataset",
+    "--structures",
+    "--mces",
+    "--bootstrap",
+)
 _TAKES = {
-    "global": ("--library", "--prior"),
-    "few-shot": ("--vectors",),
-    "library-search": ("--ranker", "--vectors"),
-    "robustness": ("--ranker", "--prior", "--min-list-length", "--sample"),
-    "answer-absent": _LISTS_TAKE,
+    "global": ("--library", "--prior", "--bootstrap"),
+    "few-shot": ("--vectors", "--bootstrap"),
+    "library-search": ("--ranker", "--vectors", "--dataset"),
+    "robustness": ("--ranker", "--prior", "--min-list-length", "--sample", "--dataset", "--structures", "--bootstrap"),
+    "answer-absent": tuple(option for option in _LISTS_TAKE if option != "--mces"),
 }
 _REASONS = {
     ("robustness", "--scores"): " (a table has no answer to spoiled spectra)",
@@ -64,22 +76,36 @@ class Asked:
         typer.BadParameter
             Names the first such option, and what the protocol takes.
         """
-        given = {
-            "--ranker": bool(self.names),
-            "--scores": bool(self.scores),
-            "--vectors": bool(self.vectors),
-            "--library": self.library is not None,
-            "--prior": self.prior != 1.0,
-            "--min-list-length": self.min_list_length > 0,
-            "--sample": self.sample > 0,
-        }
         taken = _TAKES.get(protocol, _LISTS_TAKE)
-        for option, is_given in given.items():
-            if is_given and option not in taken:
+        for option in self._given():
+            if option not in taken:
                 raise typer.BadParameter(
                     f"--protocol {protocol} takes no {option}{_REASONS.get((protocol, option), '')}; it takes "
                     f"{', '.join(('--model', *taken))}"
                 )
+        if self.prior != _DEFAULTS.prior and self.model is None:
+            raise typer.BadParameter(
+                "--prior is a model's share of what it expects before it sees a peak: give --model"
+            )
+        if self.structures is not None and not any(_PRIOR in name for name in self.names):
+            raise typer.BadParameter(f"--structures is what {_PRIOR} learns from: name it among --ranker")
+
+    def _given(self) -> list[str]:
+        """Return the options that are not at their defaults."""
+        fields = {
+            "--ranker": "names",
+            "--scores": "scores",
+            "--vectors": "vectors",
+            "--library": "library",
+            "--prior": "prior",
+            "--min-list-length": "min_list_length",
+            "--sample": "sample",
+            "--dataset": "dataset",
+            "--structures": "structures",
+            "--mces": "mces",
+            "--bootstrap": "n_bootstrap",
+        }
+        return [option for option, name in fields.items() if getattr(self, name) != getattr(_DEFAULTS, name)]
 
     @property
     def settings(self) -> RunSettings:
@@ -121,14 +147,17 @@ class Asked:
     def rankers(self, benchmark: Benchmark, queries: Sequence[Query]) -> list[Ranker]:
         """Return everybody that is asked: the model and its blind control, tables, vectors, then named rankers.
 
-        Where all queries are of one molecule there is no other's spectrum: the shuffled ones are left out, with a line.
+        Names in a fusion may be ``model``, and those of tables and of rankers by vectors, which are asked once. Where
+        all queries are of one molecule there is no other's spectrum: the shuffled ones are left out, with a line.
         """
         from diptych.evaluation.score_tables import ScoreTableRanker
         from diptych.ranking import ShuffledSpectraRanker
-        from diptych.ranking.registry import make_rankers
+        from diptych.ranking.registry import make_rankers, parts_of_fusion
 
         names = [name for name in self.names if name != _SHUFFLED]
+        fused = {part for name in names for part in parts_of_fusion(name)}
         rankers: list[Ranker] = [ScoreTableRanker.read(path) for path in self.scores]
+        beside = {ranker.name: ranker for ranker in rankers}
         if self.embedding is not None:
             from diptych.cli.untrained import warn_of_ranking
             from diptych.retrieval.reranking import model_ranker
@@ -136,17 +165,21 @@ class Asked:
             warn_of_ranking(self.embedding)
             own = model_ranker(self.embedding, prior=self.prior)
             shuffled = [ShuffledSpectraRanker(own, self.seed)] if self._is_shuffled(queries) else []
-            rankers = [own, own.blinded(), *shuffled, *rankers]
+            beside[_MODEL] = _remembered(own) if _MODEL in fused else own
+            rankers = [beside[_MODEL], own.blinded(), *shuffled, *rankers]
         elif _SHUFFLED in self.names:
             raise typer.BadParameter("shuffled_spectra asks a model with the spectra of others: give --model MODEL")
         if names or self.vectors:
             training = self.training(benchmark)
-            rankers += [ranker for scorer in self.vector_scorers for ranker in _neighbours_by(scorer, training)]
-            rankers += make_rankers(names, training)
+            by_vectors = [ranker for scorer in self.vector_scorers for ranker in _neighbours_by(scorer, training)]
+            by_vectors = [_remembered(ranker) if ranker.name in fused else ranker for ranker in by_vectors]
+            rankers += by_vectors
+            rankers += make_rankers(names, training, beside=beside | {ranker.name: ranker for ranker in by_vectors})
         if not rankers:
             raise typer.BadParameter(
                 "nobody is asked: give --ranker NAME, --model MODEL, --scores TABLE or --vectors ARCHIVE"
             )
+        _check_distinct([ranker.name for ranker in rankers])
         return rankers
 
     @cached_property
@@ -171,7 +204,7 @@ class Asked:
         return Training(
             spectra=[example.spectrum for example in examples],
             structures=structures,
-            others=self._others(structures) if any("molecule_prior" in name for name in self.names) else (),
+            others=self._others(structures) if any(_PRIOR in name for name in self.names) else (),
             seed=self.seed,
         )
 
@@ -185,10 +218,25 @@ class Asked:
 
     def _others(self, measured: Sequence[Structure]) -> list[Structure]:
         if self.structures is None:
-            raise typer.BadParameter("molecule_prior needs --structures TABLE")
+            raise typer.BadParameter(f"{_PRIOR} needs --structures TABLE")
         from diptych.evaluation.unmeasured import unmeasured_structures
 
         return unmeasured_structures(self.structures, measured, at_most=_MOST_OTHERS, seed=self.seed)
+
+
+_DEFAULTS = Asked()
+
+
+def _check_distinct(names: Sequence[str]) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise typer.BadParameter(f"two rankers are called {name!r}; expected distinct names")
+
+
+def _remembered(ranker: Ranker) -> Ranker:
+    from diptych.ranking.fusion import RememberedRanker
+
+    return RememberedRanker(ranker)
 
 
 def _neighbours_by(scorer: VectorScorer, training: Training) -> list[Ranker]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,11 +13,9 @@ import typer
 from diptych.cli.options import MCES
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from diptych.annotation.calibration import ScoreCalibration
     from diptych.embedding import JointEmbedding
-    from diptych.evaluation import Answers, Evaluation, MetricValue
+    from diptych.evaluation import Evaluation
     from diptych.evaluation.known import KnownSpectra
     from diptych.evaluation.lists import Questions
     from diptych.evaluation.results_metadata import Mces
@@ -27,7 +24,8 @@ if TYPE_CHECKING:
     from diptych.retrieval import EmbeddingRanker
     from diptych.retrieval.reranking import ReRankingRanker
 
-_SHOWN_METRICS = ("hit_rate@1", "hit_rate@5", "hit_rate@20", "mrr")
+_PPM = 10.0
+_MOST_NAMED = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +44,12 @@ class _Source:
     def __post_init__(self) -> None:
         if (self.candidates is None) == (self.library is None):
             raise typer.BadParameter("give either --candidates FILE or --library DIR")
+        if self.candidates is not None and (self.by, self.ppm) != ("formula", _PPM):
+            raise typer.BadParameter(
+                "--by and --ppm say what is drawn from --library; --candidates are taken as they are"
+            )
+        if self.by == "formula" and self.ppm != _PPM:
+            raise typer.BadParameter("--ppm is the half width of --by mass; --by formula has none")
         if self.accessions is not None and self.fold is None:
             raise typer.BadParameter("--accessions needs --fold NAME")
         if self.fold is not None and self.accessions is None and not (_is_dataset(self.spectra) and "=" in self.fold):
@@ -78,7 +82,7 @@ def evaluate_command(
         Literal["formula", "mass"],
         typer.Option(help="Which structures of the library: of the target's formula or mass."),
     ] = "formula",
-    ppm: Annotated[float, typer.Option(min=1e-3, help="Half width of the mass window, with --by mass.")] = 10.0,
+    ppm: Annotated[float, typer.Option(min=1e-3, help="Half width of the mass window, with --by mass.")] = _PPM,
     model: Annotated[str | None, typer.Option(help="Name or folder of a model. [default: the shipped one]")] = None,
     fold: Annotated[
         str | None, typer.Option(help="COLUMN=NAME of a dataset's split, or NAME in the --accessions table.")
@@ -118,9 +122,11 @@ def evaluate_command(
         seed=seed,
     )
     how = _How(n_bootstrap=bootstrap, min_list_length=min_list_length, consensus=consensus, prior=prior, mces=mces)
+    from diptych.cli.evaluate_shown import show
+
     evaluation = _evaluation(source, model, how)
     evaluation.save(output)
-    _show(evaluation, output)
+    show(evaluation, output)
 
 
 def _evaluation(source: _Source, model: str | None, how: _How) -> Evaluation:
@@ -223,9 +229,12 @@ def _read(source: _Source, selection: Selection | None, described: dict[str, Any
     from diptych.spectra import read_spectra
 
     problems: list[Exception] = []
-    spectra = read_spectra(source.spectra, on_problem=problems.append)
+    repeated: list[str] = []
+    spectra = read_spectra(source.spectra, on_problem=problems.append, on_repeat=repeated.append)
     known = KnownSpectra.from_metadata(spectra if selection is None else selection.filter(spectra))
     described["unreadable_spectra"] = len(problems)
+    described["counts"] = {"spectra_of_repeated_identifiers": len(repeated)}
+    described["renamed_spectra"] = repeated[:_MOST_NAMED]
     return known
 
 
@@ -258,84 +267,6 @@ def _controls(ranker: EmbeddingRanker | ReRankingRanker, queries: Sequence[Query
     if n_mixed > len(queries) / 2:
         controls.append(PrecursorRanker())
     return controls
-
-
-def _show(evaluation: Evaluation, output: Path) -> None:
-    from rich.console import Console
-
-    from diptych.evaluation.results import ranks_path
-
-    console = Console()
-    console.print(_table(evaluation))
-    for line in _remarks(evaluation):
-        console.print(line, highlight=False, markup=False)
-    console.print(f"Written: {output}, {ranks_path(output)}", highlight=False, markup=False)
-
-
-def _table(evaluation: Evaluation) -> Table:
-    from rich import box
-    from rich.table import Table
-
-    table = Table(
-        title=f"{len(evaluation.queries):,} queries of {evaluation.n_molecules:,} molecules, lists of "
-        f"{evaluation.list_lengths.mean():.0f} on average\n"
-        "% by spectrum, 95 % interval over molecules, ties against the target",
-        box=box.SIMPLE,
-        pad_edge=False,
-        collapse_padding=True,
-    )
-    table.add_column("ranker", overflow="fold")
-    for name in _SHOWN_METRICS:
-        table.add_column(name.replace("hit_rate", "").replace("mrr", "MRR"), justify="right")
-    table.add_column("@1 by\nmolecule", justify="right")
-    for answers in (evaluation.answers, *evaluation.controls):
-        table.add_row(*_cells(evaluation, answers), style="bold" if answers is evaluation.answers else None)
-    return table
-
-
-def _cells(evaluation: Evaluation, answers: Answers) -> list[str]:
-    metrics = evaluation.metrics_of(answers)
-    values = [metrics[name] for name in _SHOWN_METRICS]
-    return [answers.ranker, *map(_cell, values), f"{100 * values[0].molecule:.1f}"]
-
-
-def _cell(value: MetricValue) -> str:
-    shown = f"{100 * value.spectrum:.1f}"
-    return shown if math.isnan(value.low) else f"{shown}\n{100 * value.low:.1f}-{100 * value.high:.1f}"
-
-
-_REMARKS = {
-    "spectra_not_ms2": "spectra are not MS2: not asked",
-    "spectra_without_structure": "spectra name no structure: not asked",
-    "absent_accessions": "accessions of the fold are not in the file: not asked",
-    "unreadable_spectra": "records could not be read: not asked",
-    "targets_without_score": "targets could not be scored: counted as misses",
-    "unparsed_candidates": "candidates could not be parsed: they stay in their lists, unscored",
-    "duplicate_candidates_removed": "duplicates were removed from the lists",
-}
-
-
-def _remarks(evaluation: Evaluation) -> list[str]:
-    """Return a line for everything that was odd, and how the lists were matched."""
-    from diptych.evaluation.overlap import overlap_lines
-
-    said = {**evaluation.provenance, **evaluation.provenance["counts"]}
-    keyed = [f"Candidate lists are keyed by {said['lists_keyed_by']}."] if "lists_keyed_by" in said else []
-    counted = [f"{said[key]:,} {text}." for key, text in _REMARKS.items() if said.get(key)]
-    alone = ["All queries are of one molecule: shuffled_spectra is left out."] if evaluation.n_molecules == 1 else []
-    return [*keyed, *_list_remarks(said), *counted, *alone, *overlap_lines(said)]
-
-
-def _list_remarks(said: Mapping[str, Any]) -> list[str]:
-    """Return what became of the queries without a list and of those whose list is short or lacks the answer."""
-    short, missing = said["queries_left_out_for_short_lists"], said["targets_missing_from_their_list"]
-    empty = said["queries_without_candidates"]
-    unlisted = ", those without any list among them" if said.get("spectra_without_list") else ""
-    of_these = f" ({empty:,} of these have no list)" if empty else ""
-    lines = [f"{short:,} queries were left out for their short lists{unlisted}."] if short else []
-    return lines + (
-        [f"{missing:,} targets are missing from their list{of_these}: counted as misses."] if missing else []
-    )
 
 
 def _is_dataset(path: Path) -> bool:

@@ -35,13 +35,16 @@ def overlap_command(
     """
     from diptych.encoders.model_folder import model_folder
     from diptych.evaluation.overlap import Overlap, read_first_blocks
+    from diptych.evaluation.wording import repeated_line
 
     folder = model_folder(model)
     trained_on = read_first_blocks(folder / TRAINED_ON)
-    known, n_unreadable = _known(spectra)
+    known, n_unreadable, repeated = _known(spectra)
     overlap = Overlap.of(known, trained_on)
     for line in _lines(overlap, model=str(folder), n_trained_on=len(trained_on), n_unreadable=n_unreadable):
         typer.echo(line)
+    if repeated:
+        typer.echo(repeated_line(len(repeated), repeated))
     if output is not None:
         overlap.save(output)
         typer.echo(f"Written: {output}")
@@ -69,18 +72,20 @@ def seen_lines(model: str, targets: Sequence[str]) -> list[str]:
     return overlap_lines({"training_overlap": {"seen_queries": n_seen, "queries": len(targets)}})
 
 
-def _known(path: Path) -> tuple[KnownSpectra, int]:
-    """Return the spectra of a file, and how many records could not be read."""
+def _known(path: Path) -> tuple[KnownSpectra, int, list[str]]:
+    """Return the spectra of a file, how many records could not be read, and what repeated identifiers became."""
     from diptych.evaluation.known import KnownSpectra
 
     if path.suffix.lower() == ".parquet":
         from diptych.data.dataset import read_dataset
 
-        return KnownSpectra.from_annotated(read_dataset(path)), 0
+        return KnownSpectra.from_annotated(read_dataset(path)), 0, []
     from diptych.spectra import read_spectra
 
     problems: list[Exception] = []
-    return KnownSpectra.from_metadata(read_spectra(path, on_problem=problems.append)), len(problems)
+    repeated: list[str] = []
+    spectra = read_spectra(path, on_problem=problems.append, on_repeat=repeated.append)
+    return KnownSpectra.from_metadata(spectra), len(problems), repeated
 
 
 def _lines(overlap: Overlap, *, model: str, n_trained_on: int, n_unreadable: int) -> list[str]:

@@ -1,7 +1,6 @@
 """Whether scores say that the answer is not in the list, and how far probabilities can be trusted.
 
-Pure functions on saved scores; each query is one array of scores of its candidates. NaN alone is no score: infinities
-count by their order, as in ranks.
+Pure functions on saved scores; each query is one array of scores of its candidates, NaN where there is none.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diptych.errors import EvaluationError
-from diptych.ranking.ranking import rank_against_ties
+from diptych.ranking.ranking import known_scores, rank_against_ties
 
 if TYPE_CHECKING:
     from diptych.ranking.query import Query
@@ -32,7 +32,9 @@ class Answers:
     best
         First block that stood first; where it ties with the target, the other one. Empty where nothing was scored.
     scores
-        What the ranker gave, one array per query; empty where it was not kept.
+        What the ranker gave, one array per query, NaN where it gave infinity; empty where it was not kept.
+    n_infinite
+        How many scores were infinite, and so none.
     """
 
     ranker: str
@@ -41,6 +43,7 @@ class Answers:
     best_scores: NDArray[np.float64]
     best: tuple[str, ...]
     scores: tuple[NDArray[np.floating], ...] = ()
+    n_infinite: int = 0
 
 
 def ask(ranker: Ranker, queries: Sequence[Query]) -> Answers:
@@ -51,19 +54,21 @@ def ask(ranker: Ranker, queries: Sequence[Query]) -> Answers:
     EvaluationError
         The ranker gave another number of arrays than queries, or of scores than candidates.
     """
-    scored = ranker.score(queries)
+    given = [np.asarray(scores) for scores in ranker.score(queries)]
+    scored = [known_scores(scores) for scores in given]
     if len(scored) != len(queries):
         raise EvaluationError(
             f"ranker {ranker.name!r} gave {len(scored)} score arrays for {len(queries)} queries; expected one per query"
         )
-    rows = [_answer(ranker.name, query, np.asarray(scores)) for query, scores in zip(queries, scored, strict=True)]
+    rows = [_answer(ranker.name, query, scores) for query, scores in zip(queries, scored, strict=True)]
     return Answers(
         ranker=ranker.name,
         ranks=np.array([row[0] for row in rows], dtype=np.float64),
         target_scores=np.array([row[1] for row in rows], dtype=np.float64),
         best_scores=np.array([row[2] for row in rows], dtype=np.float64),
         best=tuple(row[3] for row in rows),
-        scores=tuple(np.asarray(scores) for scores in scored),
+        scores=tuple(scored),
+        n_infinite=sum(int(np.isinf(scores).sum()) for scores in given),
     )
 
 

@@ -25,7 +25,10 @@ from diptych.evaluation.measured_lists import (
     measured_rows,
     with_known_mass,
 )
+from diptych.evaluation.wording import counted
 from diptych.spectra.readers import read_spectra
+
+_MOST_NAMED = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,7 +201,8 @@ def build_massspecgym(
         No spectrum is of an asked fold, no list belongs to one, or the folder holds something else.
     """
     problems: list[Exception] = []
-    every = KnownSpectra.from_metadata(read_spectra(spectra, on_problem=problems.append))
+    repeated: list[str] = []
+    every = KnownSpectra.from_metadata(read_spectra(spectra, on_problem=problems.append, on_repeat=repeated.append))
     named = [item for item in every.spectra if item.structure is not None]
     folds = [item.spectrum.metadata.get("fold") or asked[0] for item in named]
     known = replace(
@@ -206,11 +210,7 @@ def build_massspecgym(
         spectra=tuple(item for item, fold in zip(named, folds, strict=True) if fold in asked),
         n_without_structure=every.n_without_structure + len(every.spectra) - len(named),
     )
-    if not known.spectra:
-        raise EvaluationError(
-            f"{spectra}: none of {len(named)} spectra that name their structure is of the folds {', '.join(asked)}; "
-            f"they are of {', '.join(sorted(set(folds))) or 'none'}, and {known.n_without_structure} name no structure"
-        )
+    _check_asked(known, spectra, folds, asked=asked, n_unreadable=len(problems))
     lists = {kind: read_candidate_file(path) for kind, path in candidates.items()}
     return freeze(
         folder,
@@ -223,10 +223,29 @@ def build_massspecgym(
             "folds_by": "the file's own",
             "candidates_sha256": {kind: _sha256(path) for kind, path in candidates.items()},
             "unreadable_spectra": len(problems),
+            "spectra_of_repeated_identifiers": len(repeated),
+            "renamed_spectra": repeated[:_MOST_NAMED],
             "settings": {"asked": list(asked), "seed": seed},
         },
         force=force,
     )
+
+
+def _check_asked(
+    known: KnownSpectra, path: Path, folds: Sequence[str], *, asked: Sequence[str], n_unreadable: int
+) -> None:
+    """Refuse a file of which nothing can be asked; ``folds`` are those of its spectra that name their structure."""
+    without = counted(known.n_without_structure, "names no structure", "name no structure")
+    if not folds:
+        raise EvaluationError(
+            f"{path}: none of its spectra can be asked: {without}, {known.n_not_ms2} are not MS2 and {n_unreadable} "
+            "cannot be read; expected a column smiles, inchi or inchikey that says which candidate is the answer"
+        )
+    if not known.spectra:
+        raise EvaluationError(
+            f"{path}: none of {len(folds)} spectra that name their structure is of the folds {', '.join(asked)}; they "
+            f"are of {', '.join(sorted(set(folds)))}, and {without}"
+        )
 
 
 def _fold_row(item: KnownSpectrum, fold: str) -> FoldRow:

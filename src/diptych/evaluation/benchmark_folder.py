@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
 FORMAT_VERSION = 1
 _DESCRIPTION, _QUERIES, _FOLDS, _README = "benchmark.json", "queries.parquet", "folds.tsv.xz", "README.md"
+_KEPT_COUNTS = ("duplicate_candidates_removed", "spectra_of_repeated_identifiers")
 _FOLD_COLUMNS = ("accession", "inchikey_first_block", "smiles", "formula", "adduct", "fold")
 
 
@@ -167,8 +168,7 @@ class Benchmark:
         """Return what was counted when the lists of a kind were frozen, and can no longer be seen in them."""
         whole = {name: n for name, n in self.description.items() if isinstance(n, int) and name != "format_version"}
         frozen = {**whole, **self.description["lists"][kind]}
-        duplicates = "duplicate_candidates_removed"
-        return {"frozen": frozen, "counts": {duplicates: frozen[duplicates]} if duplicates in frozen else {}}
+        return {"frozen": frozen, "counts": {name: frozen[name] for name in _KEPT_COUNTS if name in frozen}}
 
     def training(self, dataset: Dataset, *, fold: str = "train") -> list[AnnotatedSpectrum]:
         """Return the spectra of a dataset that are of the training fold.

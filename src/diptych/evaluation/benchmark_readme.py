@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from diptych.evaluation.wording import repeated_line
+
 _KINDS = {
     "formula": "structures of the target's formula",
     "mass": "structures within the mass window of the target",
@@ -40,6 +42,7 @@ def readme_of(name: str, said: Mapping[str, Any]) -> str:
         f"- Spectra by fold: {', '.join(f'{fold} {n:,}' for fold, n in said['folds'].items())}.",
         f"- Left out before: {said['spectra_without_structure']:,} spectra without a structure, "
         f"{said['spectra_not_ms2']:,} that are not MS2.",
+        *_repeated(said),
         "- Identity is the first block of the InChIKey after standardisation (largest fragment, neutralised, no "
         "stereo), the same for targets and candidates.",
         f"- Settings: {_settings(said)}.",
@@ -56,6 +59,11 @@ def readme_of(name: str, said: Mapping[str, Any]) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _repeated(said: Mapping[str, Any]) -> list[str]:
+    n = said.get("spectra_of_repeated_identifiers", 0)
+    return [f"- {repeated_line(n, said['renamed_spectra'])}"] if n else []
 
 
 def _settings(said: Mapping[str, Any]) -> str:

@@ -114,7 +114,7 @@ def run_benchmark(
             provenance={**questions.provenance, **(provenance or {}), **said[i], "mces": chosen.mces},
             **how,
         )
-        evaluations.append(_with_scores(evaluation, kept, ranker, settings=chosen))
+        evaluations.append(_with_scores(evaluation, kept, settings=chosen))
     return evaluations
 
 
@@ -122,15 +122,13 @@ def _table_counts(ranker: Ranker, queries: Sequence[Query]) -> dict[str, int]:
     return ranker.counts(queries) if isinstance(ranker, ScoreTableRanker) else {}
 
 
-def _with_scores(
-    evaluation: Evaluation, queries: Sequence[Query], ranker: _Answered, *, settings: RunSettings
-) -> Evaluation:
-    temperature = settings.temperatures.get(ranker.name)
-    results = QueryResults.of_scores(queries, ranker.scores, temperature=temperature)
+def _with_scores(evaluation: Evaluation, queries: Sequence[Query], *, settings: RunSettings) -> Evaluation:
+    scores = evaluation.answers.scores
+    results = QueryResults.of_scores(queries, scores, temperature=settings.temperatures.get(evaluation.model))
     return replace(
         evaluation,
         details=described(results, [query.spectrum for query in queries], mces=settings.mces),
-        candidate_scores=CandidateScores.of(queries, ranker.scores),
+        candidate_scores=CandidateScores.of(queries, scores),
     )
 
 

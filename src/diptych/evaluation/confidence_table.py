@@ -19,7 +19,7 @@ from diptych.evaluation.answer_absent import (
     take_out_answers,
 )
 from diptych.evaluation.results_rows import highest_probability
-from diptych.ranking.ranking import rank_against_ties
+from diptych.ranking.ranking import known_scores, rank_against_ties
 
 ERROR_RATE = 0.1
 _AT_LEAST = 2
@@ -76,7 +76,7 @@ def answer_absent_table(
     Parameters
     ----------
     scores
-        Method -> for each query the scores of its candidates; NaN where there is none.
+        Method -> for each query the scores of its candidates; NaN where there is none, and an infinity is none.
     asked
         The lists.
     temperatures
@@ -97,6 +97,7 @@ def answer_absent_table(
         ``conformal_coverage``, ``conformal_size``, ``conformal_empty`` (fraction of sets). None where unknown.
     """
     known = temperatures or {}
+    scores = {name: [known_scores(one) for one in given] for name, given in scores.items()}
     rows = [
         {"ranker": name, **_row(given, asked, known.get(name), error_rate, n_bootstrap=n_bootstrap, seed=seed)}
         for name, given in scores.items()

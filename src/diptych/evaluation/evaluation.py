@@ -187,6 +187,7 @@ def evaluate(
     given = provenance or {}
     counts = query_counts(kept) | {"queries_left_out_for_short_lists": len(queries) - len(kept)}
     counts["targets_without_score"] = int(np.isinf(answers.ranks).sum()) - counts["targets_missing_from_their_list"]
+    counts["infinite_scores"] = answers.n_infinite
     return Evaluation(
         queries=tuple(query.identifier for query in kept),
         targets=tuple(query.target for query in kept),

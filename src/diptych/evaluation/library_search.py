@@ -214,7 +214,7 @@ class _References:
     ) -> None:
         """Add the rank of one query to the tally of every form that asks it."""
         comparable = np.flatnonzero(self.ions == spectra.ion_codes[query])
-        scored = np.where(np.isnan(scores[comparable]), -np.inf, scores[comparable])
+        scored = np.where(np.isfinite(scores[comparable]), scores[comparable], -np.inf)
         own = self.molecules[comparable] == spectra.molecule_codes[query]
         elsewhere = _foreign(self.origins[comparable], spectra.origin_codes[query])
         otherwise = _foreign(self.instruments[comparable], spectra.instrument_codes[query])

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from diptych.errors import EvaluationError
 from diptych.evaluation.known import stated_structure
-from diptych.ranking.ranking import rank_against_ties
+from diptych.ranking.ranking import known_scores, rank_against_ties
 
 if TYPE_CHECKING:
     from diptych.ranking.query import Query
@@ -47,6 +47,7 @@ class Row:
                 f"query {query.identifier!r}: scores of shape {scores.shape} for {len(structures)} candidates; "
                 "expected one for each"
             )
+        scores = known_scores(scores)
         position = query.candidates.positions.get(query.target)
         row = cls(
             rank=math.inf if position is None else rank_against_ties(scores, position),
@@ -87,23 +88,10 @@ def _margin(scores: NDArray[np.floating]) -> float:
     if scores.size < 2:
         return math.nan
     second, first = np.partition(scores.astype(np.float64), scores.size - 2)[-2:]
-    return 0.0 if first == second else float(first - second)  # infinities of one sign have no difference
+    return float(first - second)
 
 
 def highest_probability(scores: NDArray[np.floating], temperature: float) -> float:
-    """Return the softmax of the best score, 1 / sum_i exp((s_i - s_best) / T), over the scores that are known.
-
-    NaN where none is known. A best score that is infinite shares the whole with those that tie with it, as they have no
-    difference.
-
-    Examples
-    --------
-    >>> inf = float("inf")
-    >>> [highest_probability(np.array(scores), 1.0) for scores in ([inf, 1.0], [inf, inf], [-inf], [0.0, -inf])]
-    [1.0, 0.5, 1.0, 1.0]
-    """
-    known = scores[~np.isnan(scores)].astype(np.float64)
-    if not known.size:
-        return math.nan
-    below = np.subtract(known, known.max(), out=np.zeros_like(known), where=known != known.max())
-    return float(1 / np.exp(below / temperature).sum())
+    """Return the softmax of the best score, 1 / sum_i exp((s_i - s_best) / T), over those that are finite; else NaN."""
+    known = scores[np.isfinite(scores)].astype(np.float64)
+    return float(1 / np.exp((known - known.max()) / temperature).sum()) if known.size else math.nan

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diptych.errors import ConfigError
+from diptych.ranking.ranking import known_scores
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -123,14 +124,14 @@ class SumScorer:
 
 
 def fuse_ranks(scores: Sequence[NDArray[np.floating]], *, offset: float = 60.0) -> NDArray[np.float64]:
-    """Return the sum of reciprocal ranks of several rankers over one list; NaN only where every ranker gave NaN.
+    """Return the sum of reciprocal ranks of several rankers over one list; NaN only where every ranker gave no number.
 
     Examples
     --------
     >>> fuse_ranks([np.array([0.9, 0.1]), np.array([5.0, 5.0])], offset=0)
     array([1.5, 1. ])
     """
-    table = np.stack([np.asarray(row, dtype=np.float64) for row in scores])
+    table = known_scores(np.stack([np.asarray(row, dtype=np.float64) for row in scores]))
     unknown = np.isnan(table)
     ranks = np.stack([ranks_against_ties(row) for row in table])
     fused: NDArray[np.float64] = np.where(unknown, 0.0, 1.0 / (offset + ranks)).sum(axis=0).round(_RANK_DECIMALS)
@@ -139,34 +140,35 @@ def fuse_ranks(scores: Sequence[NDArray[np.floating]], *, offset: float = 60.0) 
 
 
 def ranks_against_ties(scores: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Return the 1-based rank of every candidate, ties sharing the worst; infinity where the score is NaN.
+    """Return the 1-based rank of every candidate, ties sharing the worst; infinity where there is no finite score.
 
     Examples
     --------
     >>> ranks_against_ties(np.array([0.5, 0.9, 0.5, np.nan]))
     array([ 3.,  1.,  3., inf])
     """
-    known = np.sort(scores[~np.isnan(scores)])
+    is_known = np.isfinite(scores)
+    known = np.sort(scores[is_known])
     ranks = known.size - np.searchsorted(known, scores, side="left").astype(np.float64)
-    return np.where(np.isnan(scores), np.inf, ranks)
+    return np.where(is_known, ranks, np.inf)
 
 
 def fuse(scores: Sequence[NDArray[np.floating]]) -> NDArray[np.float64]:
-    """Return the mean of z-scores of several rankers over one list; NaN only where every ranker gave NaN.
+    """Return the mean of z-scores of several rankers over one list; NaN only where every ranker gave no number.
 
     Parameters
     ----------
     scores
         One array of shape (n_candidates,) per ranker.
     """
-    table = np.stack([np.asarray(row, dtype=np.float64) for row in scores])
+    table = known_scores(np.stack([np.asarray(row, dtype=np.float64) for row in scores]))
     fused: NDArray[np.float64] = np.stack([z_scores(row) for row in table]).mean(axis=0).round(_DECIMALS)
     fused[np.isnan(table).all(axis=0)] = np.nan
     return fused
 
 
 def z_scores(scores: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Return scores with mean 0 and standard deviation 1 over the list; NaN becomes the lowest of them.
+    """Return scores with mean 0 and standard deviation 1 over the list; what is no finite number becomes the lowest.
 
     Examples
     --------

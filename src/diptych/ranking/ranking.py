@@ -32,18 +32,29 @@ class Ranker(Protocol):
         -------
         list of arrays
             One per query, of shape (n_structures,), aligned with ``query.candidates.structures``; NaN where the ranker
-            cannot score the candidate, which is worse than every number.
+            cannot score the candidate, which is worse than every number. An infinity is no score, see `known_scores`.
         """
         ...
 
 
+def known_scores(scores: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Return scores with NaN in place of infinities: of these no difference and no mean can be taken.
+
+    Examples
+    --------
+    >>> known_scores(np.array([0.5, np.inf, -np.inf]))
+    array([0.5, nan, nan])
+    """
+    return np.where(np.isinf(scores), np.nan, scores)
+
+
 def rank_against_ties(scores: NDArray[np.floating], position: int) -> float:
-    """Return the 1-based rank of one candidate; ties count against it, and a NaN score is infinitely far down.
+    """Return the 1-based rank of one candidate; ties count against it, and without a score it is infinitely far down.
 
     Parameters
     ----------
     scores
-        Of shape (n,), higher is better; NaN is below every number.
+        Of shape (n,), higher is better; NaN and infinities are no score, and below every number.
     position
         Which candidate.
 
@@ -57,9 +68,9 @@ def rank_against_ties(scores: NDArray[np.floating], position: int) -> float:
     3.0
     """
     score = scores[position]
-    if math.isnan(score):
+    if not math.isfinite(score):
         return math.inf
-    return float(np.count_nonzero(scores >= score))
+    return float(np.count_nonzero((scores >= score) & np.isfinite(scores)))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -83,6 +94,7 @@ class Ranking:
     @classmethod
     def from_scores(cls, query: str, structures: Sequence[Structure], *, scores: NDArray[np.floating]) -> Self:
         """Return the ranking that scores, aligned with structures, make."""
+        scores = known_scores(scores)
         order = sorted(
             range(len(structures)),
             key=lambda i: (math.inf if math.isnan(scores[i]) else -scores[i], structures[i].inchikey_first_block),

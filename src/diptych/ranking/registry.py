@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -186,7 +186,9 @@ def make_ranker(name: str, training: Training) -> Ranker:
     return make_rankers([name], training)[0]
 
 
-def make_rankers(names: Sequence[str], training: Training) -> list[Ranker]:
+def make_rankers(
+    names: Sequence[str], training: Training, *, beside: Mapping[str, Ranker] | None = None
+) -> list[Ranker]:
     """Return rankers by name; what several of them are made of is asked once.
 
     Parameters
@@ -196,19 +198,49 @@ def make_rankers(names: Sequence[str], training: Training) -> list[Ranker]:
         before it for the sum of their reciprocal ranks (`RankFusionRanker`), as "rank:nearest_neighbour+random".
     training
         What they may learn from.
+    beside
+        Name -> ranker that is asked in any case, and may be fused with those of `RANKERS`: a model, a table of scores.
+        What is costly to ask should be a `RememberedRanker`.
 
     Raises
     ------
     EvaluationError
-        There is no such ranker, or it needs a training fold and there is none.
+        There is no such ranker, it needs a training fold and there is none, or a name is of two rankers or, without a
+        fusion, of one that stands beside.
     """
     from diptych.ranking.fusion import RememberedRanker
 
-    parts_of = {name: name.removeprefix(_RANK_FUSION).split(_FUSION) for name in names}
-    n_uses = Counter(part for parts in parts_of.values() for part in parts)
+    others = beside or {}
+    for name in names:
+        if name in others and name not in RANKERS:
+            raise EvaluationError(f"ranker {name!r} is asked already; expected it in a fusion, as {name}+random")
+    parts_of = {name: parts_of_fusion(name) for name in names}
+    n_uses = Counter(part for parts in parts_of.values() for part in parts if part not in others)
+    _check_names(parts_of.values(), others)
     made = {part: _made(part, training) for part in n_uses}
     shared = {part: ranker if n_uses[part] == 1 else RememberedRanker(ranker) for part, ranker in made.items()}
-    return [_fused(name, [shared[part] for part in parts_of[name]]) for name in names]
+    found = {**others, **shared}
+    return [_fused(name, [found[part] for part in parts_of[name]]) for name in names]
+
+
+def parts_of_fusion(name: str) -> list[str]:
+    """Return the names of the rankers that a name fuses; itself where it names one.
+
+    Examples
+    --------
+    >>> parts_of_fusion("rank:model+random"), parts_of_fusion("random")
+    (['model', 'random'], ['random'])
+    """
+    return name.removeprefix(_RANK_FUSION).split(_FUSION)
+
+
+def _check_names(asked: Iterable[Sequence[str]], others: Mapping[str, Ranker]) -> None:
+    for part in (part for parts in asked for part in parts):
+        if part in RANKERS and part in others:
+            raise EvaluationError(f"two rankers are called {part!r}; expected distinct names")
+        if part not in RANKERS and part not in others:
+            beside = f", or in a fusion {', '.join(others)}" if others else ""
+            raise EvaluationError(f"no ranker {part!r}; expected one of {', '.join(RANKERS)}{beside}")
 
 
 def _fused(name: str, members: Sequence[Ranker]) -> Ranker:
@@ -220,8 +252,6 @@ def _fused(name: str, members: Sequence[Ranker]) -> Ranker:
 
 
 def _made(name: str, training: Training) -> Ranker:
-    if name not in RANKERS:
-        raise EvaluationError(f"no ranker {name!r}; expected one of {', '.join(RANKERS)}")
     if name not in UNTRAINED and not training.structures:
         raise EvaluationError(f"ranker {name!r} learns from a training fold; expected its spectra: --dataset FILE")
     return RANKERS[name](training)

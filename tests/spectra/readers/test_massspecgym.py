@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from diptych.errors import ReadError
@@ -44,6 +45,13 @@ def test_a_real_excerpt_is_read():
     assert [s.identifier for s in spectra] == ["MassSpecGymID0271110", "MassSpecGymID0002604", "MassSpecGymID0355423"]
     assert [s.n_peaks for s in spectra] == [2, 2, 3]
     assert [s.polarity for s in spectra] == ["positive"] * 3
+    assert spectra[2].mz.tolist() == [436.272003, 454.283997, 455.286011]
+    np.testing.assert_allclose(spectra[2].intensity / spectra[2].intensity.max(), [0.018, 1, 0.23], rtol=1e-6)
+    assert [s.precursor_mz for s in spectra] == [376.25, 278.1055, 454.28]
+    assert [s.metadata["fold"] for s in spectra] == ["train", "train", "val"]
+    # The sample has no column of adducts, nor of structures.
+    assert [s.adduct for s in spectra] == [None] * 3
+    assert not any({"smiles", "inchi", "inchikey"} & s.metadata.keys() for s in spectra)
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,11 @@ FORMATS: dict[str, Reader] = {
 
 
 def read_spectra(
-    path: Path | str, *, format: str | None = None, on_problem: Callable[[ReadError], None] | None = None
+    path: Path | str,
+    *,
+    format: str | None = None,
+    on_problem: Callable[[ReadError], None] | None = None,
+    on_repeat: Callable[[str], None] | None = None,
 ) -> Iterator[Spectrum]:
     """Yield the spectra of a file, or of the files in a folder, one at a time.
 
@@ -79,6 +83,8 @@ def read_spectra(
         One of the suffixes in ``FORMATS``, with or without its dot; None to tell by content and suffix.
     on_problem
         Called with each record that cannot be read, which is then left out. None: the first such record raises.
+    on_repeat
+        Called with the new identifier of each spectrum whose own one an earlier spectrum has.
 
     Raises
     ------
@@ -95,7 +101,7 @@ def read_spectra(
     file = Path(path)
     problems = _Problems(on_problem)
     n_spectra = 0
-    for spectrum in _with_unique_identifiers(_reader_of(file, format)(file, on_problem=problems)):
+    for spectrum in _with_unique_identifiers(_reader_of(file, format)(file, on_problem=problems), on_repeat):
         n_spectra += 1
         yield spectrum
     if not n_spectra and not problems.count:
@@ -148,7 +154,9 @@ class _Problems:
         self._on_problem(error)
 
 
-def _with_unique_identifiers(spectra: Iterator[Spectrum]) -> Iterator[Spectrum]:
+def _with_unique_identifiers(
+    spectra: Iterator[Spectrum], on_repeat: Callable[[str], None] | None
+) -> Iterator[Spectrum]:
     seen: set[int] = set()
     repeats: dict[str, int] = {}
     for spectrum in spectra:
@@ -157,4 +165,9 @@ def _with_unique_identifiers(spectra: Iterator[Spectrum]) -> Iterator[Spectrum]:
             repeats[spectrum.identifier] = repeats.get(spectrum.identifier, 1) + 1
             identifier = f"{spectrum.identifier}#{repeats[spectrum.identifier]}"
         seen.add(key)
-        yield spectrum if identifier == spectrum.identifier else spectrum.with_changes(identifier=identifier)
+        if identifier == spectrum.identifier:
+            yield spectrum
+            continue
+        if on_repeat is not None:
+            on_repeat(identifier)
+        yield spectrum.with_changes(identifier=identifier)
