@@ -522,8 +522,13 @@ def test_global_retrieval_ranks_among_the_whole_library(benchmark: Path, monkeyp
     assert report["controls"]["spectrum_blind"]["hit_rate@1"]["spectrum"] == 0
     assert report["list_length"] == 3
     shown = capsys.readouterr().out
-    assert "2 targets are not in the library: counted as misses." in shown
-    assert "0 queries cannot be worked with: counted as misses." in shown
+    assert "Counted as misses: 2 targets that the library lacks, 0 queries that cannot be worked with." in shown
+    summary = (benchmark / "r" / "summary.md").read_text().splitlines()
+    assert summary[2] == "| ranker | @1 | @5 | @20 | @100 | MRR | @1 by molecule | seconds |"
+    assert [line.split(" | ")[0] for line in summary[4:]] == ["| carbon-counter", "| spectrum_blind"]
+    blind = json.loads((benchmark / "r" / "spectrum_blind.json").read_text())
+    assert blind["metrics"]["hit_rate@100"] == report["controls"]["spectrum_blind"]["hit_rate@100"]
+    assert list(json.loads((benchmark / "r" / "summary.json").read_text())) == ["carbon-counter", "spectrum_blind"]
     rows = [line.split("\t") for line in (benchmark / "r" / "report.ranks.tsv").read_text().splitlines()]
     found = [dict(zip(rows[0], row, strict=True)) for row in rows[1:]]
     ethanol, pentanol = (Structure.from_smiles(text).inchikey_first_block for text in ("CCO", "CCCCO"))

@@ -97,7 +97,7 @@ def test_a_model_is_judged_beside_its_controls(folder: Path, monkeypatch, capsys
     assert said["counts"]["duplicate_candidates_removed"] == 1
     assert said["counts"]["unparsed_candidates"] == 1
     shown = capsys.readouterr().out
-    for text in ("carbon-counter", "spectrum_blind", "1 spectra name no structure", "keyed by target SMILES"):
+    for text in ("carbon-counter", "spectrum_blind", "1 spectrum names no structure", "keyed by target SMILES"):
         assert text in shown
 
 
@@ -195,7 +195,8 @@ def test_only_the_spectra_of_a_fold_are_asked(folder: Path, monkeypatch, capsys)
     # One molecule: neither another's spectrum nor an interval.
     assert "shuffled_spectra" not in report["controls"]
     shown = capsys.readouterr().out
-    assert "accessions of the fold are not in the file" in shown
+    assert "1 query of 1 molecule, lists of 3 on average" in shown
+    assert "1 accession of the fold is not in the file" in shown
     assert "All queries are of one molecule: shuffled_spectra is left out." in shown
 
 
@@ -212,12 +213,12 @@ def test_one_molecule_with_a_list_that_is_long_enough_is_asked_without_shuffled_
 @pytest.mark.parametrize(
     ("more", "lines"),
     [
-        (("--min-list-length", "0"), ["2 targets are missing from their list (1 of these have no list)"]),
+        (("--min-list-length", "0"), ["2 targets are missing from their list (1 of these without any list)"]),
         (
             ("--min-list-length", "1"),
             [
-                "1 queries were left out for their short lists, those without any list among them.",
-                "1 targets are missing from their list: counted as misses.",
+                "1 query was left out for its short list, those without any list among them.",
+                "1 target is missing from its list: counted as a miss.",
             ],
         ),
     ],

@@ -55,10 +55,10 @@ def test_it_says_what_the_model_has_seen(folder: Path, monkeypatch, capsys):
     assert run(monkeypatch, "s.mgf", "--model", "model", "-o", "deep/overlap.tsv") == 0
     shown = capsys.readouterr().out.splitlines()
     assert shown == [
-        "model was trained on 1 molecules; of this file it has seen",
+        "model was trained on 1 molecule; of this file it has seen",
         "  1 of 2 (50.0 %) molecules",
         "  1 of 2 (50.0 %) spectra (those of these molecules)",
-        "1 spectra name no structure: not judged.",
+        "1 spectrum names no structure: not judged.",
         "Written: deep/overlap.tsv",
     ]
     rows = (folder / "deep" / "overlap.tsv").read_text().splitlines()

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from diptych.errors import DatasetError, EvaluationError, StructureError
 from diptych.evaluation import Evaluation
 from diptych.evaluation.benchmark_build import BenchmarkSettings, build_benchmark, build_massspecgym
 from diptych.evaluation.benchmark_folder import Benchmark, freeze
-from diptych.evaluation.benchmark_run import RunSettings, run_benchmark, save_run, summary
+from diptych.evaluation.benchmark_run import RunSettings, run_benchmark, save_run, summary, summary_lines
 from diptych.evaluation.known import KnownSpectra
 from diptych.evaluation.lists import Questions
 from diptych.evaluation.results import QueryResults
@@ -72,6 +73,17 @@ def test_a_frozen_benchmark_is_read_as_it_was_made(dataset: Path, structures: Pa
     )
     again = build_benchmark(dataset, tmp_path / "again", structures=structures, settings=settings)
     assert again.digest == built.digest
+
+
+def test_the_summary_counts_what_is_one_and_what_are_thousands(dataset: Path, tmp_path: Path):
+    (evaluation, *_) = run_both(dataset, tmp_path / "b")[1]
+    long = replace(evaluation, list_lengths=np.full(2, 740_658), ks=(1, 100))
+    lines = summary_lines([long])
+    assert lines[0].startswith("2 queries of 2 molecules, lists of 740,658 on average. ")
+    assert lines[2] == "| ranker | @1 | @100 | MRR | @1 by molecule | seconds |"
+    assert [line.count("|") for line in lines[2:]] == [7] * 3
+    one = replace(evaluation, targets=evaluation.targets[:1] * 2)
+    assert summary_lines([one])[0].startswith("2 queries of 1 molecule, ")
 
 
 def test_the_readme_states_the_denominators(dataset: Path, tmp_path: Path):

@@ -76,12 +76,12 @@ def test_what_library_search_leaves_out_is_counted_as_means_of_the_splits():
     assert by_form["10 ppm, with a competitor, other origin"]["without_own_reference"] == 1.0
     first, second = search_count_lines(rows)
     assert first == (
-        "binned_cosine: 1 queries given, 1 spectra without a replicate; without own reference, without competitor, "
+        "binned_cosine: 1 query given, 1 spectrum without a replicate; without own reference, without competitor, "
         f"misses: open 0, 0, 0; 10 ppm 0, {missed}, {missed}; 10 ppm, with a competitor 0, {missed}, 0; "
         f"10 ppm, with a competitor, other origin 1, {missed}, 0; "
         f"10 ppm, with a competitor, other instrument class 1, {missed}, 0"
     )
-    assert second.startswith("precursor_mz: 1 queries given")
+    assert second.startswith("precursor_mz: 1 query given")
 
 
 @pytest.mark.parametrize("name", ["n_queries", "n_without_peaks", "queries", "left_out"])

@@ -238,11 +238,10 @@ def _pair(text: str, option: str) -> tuple[str, str]:
 
 
 def _print_built(benchmark: Benchmark) -> None:
-    from diptych.evaluation.wording import counted, repeated_line
+    from diptych.evaluation.wording import queries_of_molecules, repeated_line
 
     said: Mapping[str, Any] = benchmark.description
-    n_queries = counted(said["queries"], "query", "queries")
-    typer.echo(f"{n_queries} of {counted(said['query_molecules'], 'molecule', 'molecules')}")
+    typer.echo(queries_of_molecules(said["queries"], said["query_molecules"]))
     if n_repeated := said.get("spectra_of_repeated_identifiers", 0):
         typer.echo(repeated_line(n_repeated, said["renamed_spectra"]))
     for kind, counts in said["lists"].items():

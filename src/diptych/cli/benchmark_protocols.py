@@ -50,6 +50,7 @@ def run_global(benchmark: Benchmark, asked: Asked, output: Path) -> list[str]:
     from diptych.evaluation.benchmark_run import save_run, summary_lines
     from diptych.evaluation.global_retrieval import global_answers, global_evaluation
     from diptych.evaluation.overlap import overlap_lines
+    from diptych.evaluation.wording import counted
     from diptych.retrieval import StructureLibrary
     from diptych.retrieval.rankers import FirstBlocks, target_rows, usable_vectors
 
@@ -88,15 +89,16 @@ def run_global(benchmark: Benchmark, asked: Asked, output: Path) -> list[str]:
             "targets_not_in_library": int((rows < 0).sum()),
         },
     )
-    evaluation = with_model_overlap(evaluation, asked.model)
-    save_run([evaluation], output)
+    both = [with_model_overlap(one, asked.model) for one in (evaluation, evaluation.control("spectrum_blind"))]
+    paths = save_run(both, output)
     counts = evaluation.provenance["counts"]
+    absent, unusable = counts["targets_missing_from_their_list"], counts["queries_without_any_score"]
     odd = [
-        f"{counts['targets_missing_from_their_list']:,} targets are not in the library: counted as misses.",
-        f"{counts['queries_without_any_score']:,} queries cannot be worked with: counted as misses.",
-        *overlap_lines(evaluation.provenance),
+        f"Counted as misses: {counted(absent, 'target', 'targets')} that the library lacks, "
+        f"{counted(unusable, 'query', 'queries')} that cannot be worked with.",
+        *overlap_lines(both[0].provenance),
     ]
-    return [*summary_lines([evaluation, evaluation.control("spectrum_blind")]), *odd, f"Written: {output}"]
+    return [*summary_lines(both), *odd, f"Written: {', '.join(map(str, paths))}"]
 
 
 def run_few_shot(benchmark: Benchmark, asked: Asked, output: Path) -> list[str]:

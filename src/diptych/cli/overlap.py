@@ -89,16 +89,18 @@ def _known(path: Path) -> tuple[KnownSpectra, int, list[str]]:
 
 
 def _lines(overlap: Overlap, *, model: str, n_trained_on: int, n_unreadable: int) -> list[str]:
+    from diptych.evaluation.wording import counted
+
     remarks = {
-        "spectra name no structure: not judged": overlap.n_without_structure,
-        "spectra are not MS2: not judged": overlap.n_not_ms2,
-        "records could not be read: not judged": n_unreadable,
+        ("spectrum names no structure", "spectra name no structure"): overlap.n_without_structure,
+        ("spectrum is not MS2", "spectra are not MS2"): overlap.n_not_ms2,
+        ("record could not be read", "records could not be read"): n_unreadable,
     }
     return [
-        f"{model} was trained on {n_trained_on:,} molecules; of this file it has seen",
+        f"{model} was trained on {counted(n_trained_on, 'molecule', 'molecules')}; of this file it has seen",
         f"  {_share(len(overlap.seen), overlap.n_molecules)} molecules",
         f"  {_share(overlap.n_seen_spectra, len(overlap.spectra))} spectra (those of these molecules)",
-        *(f"{count:,} {text}." for text, count in remarks.items() if count),
+        *(f"{counted(count, *words)}: not judged." for words, count in remarks.items() if count),
     ]
 
 

@@ -19,6 +19,7 @@ from diptych.evaluation.comparison_table import holm, paired_bootstrap
 from diptych.evaluation.figures import COLOURS, GREY, drawing, png, svg
 from diptych.evaluation.figures_of_merit import summarised
 from diptych.evaluation.metrics import hits, reciprocal
+from diptych.evaluation.wording import queries_of_molecules
 from diptych.files import replacing
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ class AblationTable:
         header = ("axis", "level", "seeds", f"hit rate @{self.k}", "95 %", "SD of seeds", "MRR", "to base", "95 %", "p")
         parts = [
             f"# {self.title}",
-            f"{self.n_queries:,} queries of {self.n_molecules:,} molecules, the same in every run; in %, by "
+            f"{queries_of_molecules(self.n_queries, self.n_molecules)}, the same in every run; in %, by "
             "spectrum, mean "
             "over seeds; intervals over molecules (BCa; to base: paired bootstrap). p is adjusted by Holm's method "
             "over "

@@ -13,6 +13,7 @@ import numpy as np
 from diptych.evaluation.audit_page import html_table, sections
 from diptych.evaluation.figures import COLOURS, GREY, drawing, svg
 from diptych.evaluation.report_page import heading, page
+from diptych.evaluation.wording import queries_of_molecules
 from diptych.files import replacing
 from diptych.molecules.drawing import drawn
 from diptych.molecules.explained import explained_peaks
@@ -55,7 +56,7 @@ def write_page(audit: Audit, spectra: Mapping[str, Spectrum], path: Path) -> Non
     """
     interval = "" if math.isnan(audit.low) else f" ({100 * audit.low:.1f} to {100 * audit.high:.1f})"
     body = [
-        f"<p>{audit.n_queries:,} queries of {audit.n_molecules:,} molecules; hit rate at 1 "
+        f"<p>{queries_of_molecules(audit.n_queries, audit.n_molecules)}; hit rate at 1 "
         f"{100 * audit.hit_rate:.1f} %{interval}, by spectrum, ties against the target.</p>"
     ]
     for title, text, header, rows in sections(audit):

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from diptych.evaluation.wording import queries_of_molecules
+
 if TYPE_CHECKING:
     from diptych.evaluation.audit import Audit, HardCase
     from diptych.evaluation.comparison_table import Comparison
@@ -23,7 +25,7 @@ def markdown(audit: Audit) -> str:
     interval = "" if math.isnan(audit.low) else f" ({interval_cell(audit.low, audit.high)}, 95 % over molecules)"
     parts = [
         f"# Audit of {audit.name}",
-        f"{audit.n_queries:,} queries of {audit.n_molecules:,} molecules; hit rate at 1 {_rate(audit.hit_rate)} %"
+        f"{queries_of_molecules(audit.n_queries, audit.n_molecules)}; hit rate at 1 {_rate(audit.hit_rate)} %"
         f"{interval}, by spectrum, ties against the target.",
     ]
     for title, text, header, rows in sections(audit):

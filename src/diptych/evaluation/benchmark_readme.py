@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from diptych.evaluation.wording import repeated_line
+from diptych.evaluation.wording import counted, repeated_line
 
 _KINDS = {
     "formula": "structures of the target's formula",
@@ -32,16 +32,17 @@ def readme_of(name: str, said: Mapping[str, Any]) -> str:
     said
         Content of ``benchmark.json``.
     """
+    spectra, without = (counted(said[key], "spectrum", "spectra") for key in ("queries", "spectra_without_structure"))
     lines = [
         f"# {name}",
         "",
-        f"{said['queries']:,} spectra of {said['query_molecules']:,} molecules are asked. A query whose list lacks its "
-        "target, or that a method cannot score, is a miss and stays in the denominator; ties count against the target.",
+        f"{spectra} of {counted(said['query_molecules'], 'molecule is', 'molecules are')} asked. A query whose list "
+        "lacks its target, or that a method cannot score, is a miss and stays in the denominator; ties count "
+        "against the target.",
         "",
         f"- Source: {said.get('source', 'unknown')}; folds: {said.get('folds_by', 'as given')}.",
         f"- Spectra by fold: {', '.join(f'{fold} {n:,}' for fold, n in said['folds'].items())}.",
-        f"- Left out before: {said['spectra_without_structure']:,} spectra without a structure, "
-        f"{said['spectra_not_ms2']:,} that are not MS2.",
+        f"- Left out before: {without} without a structure, {said['spectra_not_ms2']:,} that are not MS2.",
         *_repeated(said),
         "- Identity is the first block of the InChIKey after standardisation (largest fragment, neutralised, no "
         "stereo), the same for targets and candidates.",

@@ -19,6 +19,7 @@ from diptych.evaluation.results import QueryResults
 from diptych.evaluation.results_metadata import Mces, check_mces, described
 from diptych.evaluation.results_scores import CandidateScores
 from diptych.evaluation.score_tables import ScoreTableRanker
+from diptych.evaluation.wording import queries_of_molecules
 from diptych.files import replacing
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 # What some file system does not take, as in rank:a+b.
 _NO_FILE_NAME = re.compile(r"[^\w.+-]")
 REPORT = "report.json"
-_METRICS = ("hit_rate@1", "hit_rate@5", "hit_rate@20", "mrr")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,18 +163,18 @@ def summary_lines(evaluations: Sequence[Evaluation]) -> list[str]:
     """Return a Markdown table of the metrics of each ranker, in %, with 95 % intervals over molecules."""
     first = evaluations[0]
     return [
-        f"{len(first.queries):,} queries of {first.n_molecules:,} molecules, lists of "
-        f"{first.list_lengths.mean():.0f} on average. % by spectrum, 95 % interval over molecules, ties against the "
+        f"{queries_of_molecules(len(first.queries), first.n_molecules)}, lists of "
+        f"{first.list_lengths.mean():,.0f} on average. % by spectrum, 95 % interval over molecules, ties against the "
         "target.",
         "",
-        "| ranker | @1 | @5 | @20 | MRR | @1 by molecule | seconds |",
-        "|---|---|---|---|---|---|---|",
+        f"| ranker | {' | '.join(f'@{k}' for k in first.ks)} | MRR | @1 by molecule | seconds |",
+        "|---" * (len(first.ks) + 4) + "|",
         *(_line(evaluation) for evaluation in evaluations),
     ]
 
 
 def _line(evaluation: Evaluation) -> str:
-    values = [evaluation.metrics[name] for name in _METRICS]
+    values = list(evaluation.metrics.values())
     seconds = evaluation.provenance.get("seconds")
     cells = [
         evaluation.model,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from diptych.evaluation.results_metadata import ACYCLIC
+from diptych.evaluation.wording import counted
 
 if TYPE_CHECKING:
     from diptych.evaluation.results import QueryResults
@@ -69,9 +70,8 @@ def shared_molecules(results: QueryResults, training: TrainingMolecules | None) 
     return Finding(
         check="shared molecules",
         verdict=Verdict.FAIL if seen else Verdict.PASS,
-        says=f"{len(seen)} of {results.n_molecules} tested molecules ({n_queries} of {len(results)} queries) are "
-        "among the "
-        f"{len(training.first_blocks)} of training.",
+        says=f"{len(seen):,} of {counted(results.n_molecules, 'tested molecule is', 'tested molecules are')} among the "
+        f"{len(training.first_blocks):,} of training ({n_queries:,} of {counted(len(results), 'query', 'queries')}).",
         numbers={"molecules": len(seen), "of_molecules": results.n_molecules, "queries": n_queries},
     )
 
@@ -154,7 +154,8 @@ def unscored(results: QueryResults, scores: CandidateScores | None, counts: Mapp
     removed = Finding(
         check="duplicate candidates",
         verdict=Verdict.WARN if duplicates else Verdict.PASS,
-        says=f"{duplicates} further spellings of listed molecules were removed from the lists before scoring.",
+        says=f"{counted(duplicates, 'further spelling was', 'further spellings were')} removed from the lists before "
+        "scoring.",
         numbers={"removed": duplicates},
     )
     known = scores is not None or "unparsed_candidates" in counts
@@ -163,9 +164,8 @@ def unscored(results: QueryResults, scores: CandidateScores | None, counts: Mapp
         Finding(
             check="candidates lost",
             verdict=Verdict.FAIL if n_unscored + unparsed > 0.01 * max(n_all, 1) else _warned(n_unscored + unparsed),
-            says=f"{unparsed} candidates could not be read and {n_unscored} of {n_all} asked got no score; they "
-            "stay in "
-            "their lists, below every number.",
+            says=f"{counted(unparsed, 'candidate', 'candidates')} could not be read and {n_unscored:,} of {n_all:,} "
+            "asked got no score; they stay in their lists, below every number.",
             numbers={"unparsed": unparsed, "unscored": n_unscored, "of": n_all},
         )
         if known
@@ -173,8 +173,8 @@ def unscored(results: QueryResults, scores: CandidateScores | None, counts: Mapp
         Finding(
             check="queries without a rank",
             verdict=Verdict.WARN if missed > 0.01 * max(len(results), 1) else Verdict.PASS,
-            says=f"{missed} of {len(results)} answers are missing from their list or got no score: they count as "
-            "misses.",
+            says=f"{missed:,} of {counted(len(results), 'answer', 'answers')} missing from the list or without score: "
+            "counted as misses.",
             numbers={"missed": missed, "of": len(results)},
         ),
     ]

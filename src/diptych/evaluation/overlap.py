@@ -16,6 +16,7 @@ import numpy as np
 from diptych.errors import EvaluationError
 from diptych.evaluation.figures_of_merit import summarised
 from diptych.evaluation.metrics import hits
+from diptych.evaluation.wording import counted
 from diptych.files import replacing
 
 if TYPE_CHECKING:
@@ -116,7 +117,8 @@ def overlap_lines(provenance: Mapping[str, Any]) -> list[str]:
         return []
     said = provenance["training_overlap"]
     n_seen, n_queries = said["seen_queries"], said["queries"]
-    line = f"{n_seen:,} of {n_queries:,} queries are of molecules that this model was trained on"
+    queries = counted(n_queries, "query is of a molecule", "queries are of molecules")
+    line = f"{n_seen:,} of {queries} that this model was trained on"
     if "unseen" not in said:
         return [f"{line}."]
     rate, low, high = (said["unseen"][name] for name in ("hit_rate@1", "low", "high"))

@@ -118,9 +118,11 @@ def search_count_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
             for form, found in counted.items()
             if all(name in found for name in _BY_FORM)
         ]
+        given = "query" if first["queries_given"] == 1 else "queries"
+        alone = "spectrum" if first["spectra_without_replicate"] == 1 else "spectra"
         lines.append(
-            f"{scorer}: {_count(first['queries_given'])} queries given, {_count(first['spectra_without_replicate'])} "
-            f"spectra without a replicate; {', '.join(name.replace('_', ' ') for name in _BY_FORM)}: "
+            f"{scorer}: {_count(first['queries_given'])} {given} given, {_count(first['spectra_without_replicate'])} "
+            f"{alone} without a replicate; {', '.join(name.replace('_', ' ') for name in _BY_FORM)}: "
             f"{'; '.join(by_form)}"
         )
     return lines

@@ -15,6 +15,7 @@ from diptych.evaluation.evaluation import Evaluation
 from diptych.evaluation.report_page import heading, page
 from diptych.evaluation.report_sections import Method, Section
 from diptych.evaluation.results import QueryResults
+from diptych.evaluation.wording import counted
 from diptych.files import replacing
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def map_section(title: str, places: Mapping[str, NDArray[np.floating]], labels: 
     n = len(next(iter(places.values())))
     return Section(
         title=title,
-        text=f"{n:,} points, one a molecule; distances between far groups mean nothing.",
+        text=f"{counted(n, 'point', 'points')}, one a molecule; distances between far groups mean nothing.",
         picture=figures_report.maps(places, labels),
     )
 

@@ -51,6 +51,17 @@ def counted(n: int, one: str, several: str) -> str:
     return f"{n:,} {one if n == 1 else several}"
 
 
+def queries_of_molecules(n_queries: int, n_molecules: int) -> str:
+    """Return how many queries are asked, of how many molecules.
+
+    Examples
+    --------
+    >>> queries_of_molecules(3, 1)
+    '3 queries of 1 molecule'
+    """
+    return f"{counted(n_queries, 'query', 'queries')} of {counted(n_molecules, 'molecule', 'molecules')}"
+
+
 def repeated_line(n: int, names: Sequence[str]) -> str:
     """Return a sentence on the spectra whose identifier another spectrum of the file had, and what they are called.
 
@@ -67,13 +78,13 @@ def repeated_line(n: int, names: Sequence[str]) -> str:
     '1 spectrum shares its identifier with one before it; it is called S002#2.'
     """
     told = ", ".join(names[:_NAMED])
-    rest = ", ..." if n > len(names[:_NAMED]) else ""
+    end = ", ..." if n > len(names[:_NAMED]) else "."
     shared = counted(
         n,
         "spectrum shares its identifier with one before it; it is called",
         "spectra share an identifier with one before them; they are called",
     )
-    return f"{shared} {told}{rest}."
+    return f"{shared} {told}{end}"
 
 
 def query_count_lines(counts: Mapping[str, Any]) -> list[str]:

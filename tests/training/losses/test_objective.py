@@ -231,7 +231,7 @@ def in_documents() -> list[RunConfig]:
     found += [read_config(release, preset=name) for name in ("", "fingerprint-ions", "fragment-interaction")]
     plan = AblationPlan.read(root / "ablation" / "plan.toml")
     found += [RunConfig.from_dict(cell.values) for cell in plan.cells()]
-    spec = importlib.util.spec_from_file_location("massbank_run", root / "massbank" / "run.py")
+    spec = importlib.util.spec_from_file_location("massbank_plan", root / "massbank" / "plan.py")
     assert spec
     assert spec.loader
     massbank = importlib.util.module_from_spec(spec)
