@@ -111,6 +111,15 @@ def test_an_audit_is_written_whole(tmp_path: Path):
     assert 'href="http' not in html
 
 
+def test_differences_of_an_audit_are_of_ten_thousand_resamples_and_state_their_floor(tmp_path: Path):
+    found = results([1] * 26, targets="ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+    audit = audit_results("mine", found, findings=[])
+    audit.save(tmp_path)
+    text = (tmp_path / "audit.md").read_text()
+    assert "| random | +100.0 *** | 100.0 to 100.0 | ≤ 0.0002 | 3e-08 | 26 |" in text
+    assert "Of 10,000 resamples and 1 comparison no adjusted p of the bootstrap can be below 0.0002" in text
+
+
 def test_an_audit_of_one_molecule_has_no_interval(tmp_path: Path):
     audit = audit_results("mine", results([1, 2], targets="AA"), findings=[], n_bootstrap=50)
     assert math.isnan(audit.low)

@@ -87,6 +87,14 @@ def test_a_page_of_saved_results_is_whole_and_needs_nothing_else(tmp_path: Path)
     assert "| mine | 4 | 2 | 75.0" in (tmp_path / "page.md").read_text()
 
 
+def test_a_report_states_the_floor_of_its_p_values():
+    sections = {section.title: section for section in result_sections({"mine": method([1, 1, 2, 1])}, n_bootstrap=50)}
+    differences = sections["Differences to mine"]
+    assert "Of 50 resamples and 1 comparison no adjusted p of the bootstrap can be below 0.039" in differences.text
+    assert "2.5th to 97.5th percentile" in differences.text
+    assert differences.data[0]["p_floor"] == pytest.approx(2 / 51)
+
+
 def test_curves_stand_beside_the_markdown_as_files_of_their_own(tmp_path: Path):
     curve = '<svg class="figure" xmlns="http://www.w3.org/2000/svg"><path d="M0 0"/></svg>'
     sections = [

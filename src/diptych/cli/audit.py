@@ -50,7 +50,7 @@ def audit_command(
     labels: Annotated[
         int | None, typer.Option(min=0, help="Training labels to list; 0 leaves gradients out. [default: 20]")
     ] = None,
-    bootstrap: Annotated[int, typer.Option(min=0, help="Resamples of molecules.")] = 2000,
+    bootstrap: Annotated[int, typer.Option(min=0, help="Resamples of molecules.")] = 10_000,
     seed: Annotated[int, typer.Option(min=0, help="Of samples, perturbations and intervals.")] = 0,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write.")] = Path("audit"),
 ) -> None:

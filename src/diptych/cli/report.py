@@ -40,7 +40,7 @@ def report_command(
         typer.Option(metavar="NAME=REPORT", help="A rung of the split ladder, the easiest first; may be repeated."),
     ] = None,
     title: Annotated[str, typer.Option(help="Of the page.")] = "Evaluation",
-    bootstrap: Annotated[int, typer.Option(min=1, help="Resamples of molecules.")] = 2000,
+    bootstrap: Annotated[int, typer.Option(min=1, help="Resamples of molecules.")] = 10_000,
     seed: Annotated[int, typer.Option(min=0, help="Of intervals and maps.")] = 0,
     output: Annotated[Path, typer.Option("--output", "-o", help="Page; Markdown and JSON go beside it.")] = Path(
         "report.html"

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from diptych.errors import EvaluationError
 from diptych.evaluation.audit_page import table
-from diptych.evaluation.comparison_table import holm, paired_bootstrap
+from diptych.evaluation.comparison_table import holm, mark_of, p_floor, p_legend, paired_bootstrap, shown_p
 from diptych.evaluation.figures import COLOURS, GREY, drawing, png, svg
 from diptych.evaluation.figures_of_merit import summarised
 from diptych.evaluation.metrics import hits, reciprocal
@@ -69,7 +69,7 @@ class AblationRow:
     @property
     def mark(self) -> str:
         """``***``, ``**``, ``*`` for an adjusted p below 0.001, 0.01, 0.05; empty above."""
-        return "*" * sum(self.p_adjusted < level for level in (0.001, 0.01, 0.05))
+        return mark_of(self.p_adjusted)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +84,8 @@ class AblationTable:
         Of the hit rate.
     n_queries, n_molecules
         What every run was asked.
+    n_bootstrap
+        Resamples of which p-values were counted.
     rows
         The base, then the levels in the order of the plan.
     unfinished
@@ -94,6 +96,7 @@ class AblationTable:
     k: int
     n_queries: int
     n_molecules: int
+    n_bootstrap: int
     rows: tuple[AblationRow, ...]
     unfinished: Mapping[str, str]
 
@@ -121,16 +124,16 @@ class AblationTable:
     def markdown(self) -> str:
         """Return the table as Markdown."""
         header = ("axis", "level", "seeds", f"hit rate @{self.k}", "95 %", "SD of seeds", "MRR", "to base", "95 %", "p")
+        n_tests = sum(not math.isnan(row.p_adjusted) for row in self.rows)
+        floor = p_floor(self.n_bootstrap, n_comparisons=n_tests)
+        legend = f" {p_legend(self.n_bootstrap, n_comparisons=n_tests)}" if n_tests else ""
         parts = [
             f"# {self.title}",
-            f"{self.n_queries:,} queries of {self.n_molecules:,} molecules, the same in every run; in %, by "
-            "spectrum, mean "
-            "over seeds; intervals over molecules (BCa; to base: paired bootstrap). p is adjusted by Holm's method "
-            "over "
-            "the table; * < 0.05, ** < 0.01, *** < 0.001. Intervals do not hold what other seeds would change: for "
-            "that "
-            "see the deviation over seeds.",
-            table(header, [_cells(row) for row in self.rows]),
+            f"{self.n_queries:,} queries of {self.n_molecules:,} molecules, the same in every run; in %, by spectrum, "
+            "mean over seeds; intervals over molecules (BCa; to base: percentiles of the paired bootstrap, as p is). p "
+            f"is adjusted by Holm's method over the table.{legend} Intervals do not hold what other seeds would "
+            "change: for that see the deviation over seeds.",
+            table(header, [_cells(row, floor=floor) for row in self.rows]),
             *(f"Not finished: {cell}: {reason}" for cell, reason in self.unfinished.items()),
         ]
         return "\n\n".join(parts) + "\n"
@@ -181,6 +184,7 @@ def ablation_table(
         k=k,
         n_queries=len(first),
         n_molecules=first.n_molecules,
+        n_bootstrap=n_bootstrap,
         rows=tuple(replace(row, p_adjusted=float(p)) for row, p in zip(compared, p_values, strict=True)),
         unfinished=dict(unfinished or {}),
     )
@@ -260,7 +264,7 @@ def draw(ablation: AblationTable, figure: Figure) -> None:
     axes.set_title(textwrap.fill(ablation.title, _TITLE_WIDTH), fontsize=9)
 
 
-def _cells(row: AblationRow) -> tuple[str, ...]:
+def _cells(row: AblationRow, *, floor: float) -> tuple[str, ...]:
     is_base = row.axis == BASE
     return (
         "" if is_base else row.axis,
@@ -272,7 +276,7 @@ def _cells(row: AblationRow) -> tuple[str, ...]:
         f"{100 * row.mrr:.1f}",
         "" if is_base else f"{100 * row.difference:+.1f} {row.mark}".strip(),
         "" if is_base else _interval(row.difference_low, row.difference_high),
-        "" if math.isnan(row.p_adjusted) else f"{row.p_adjusted:.2g}",
+        "" if math.isnan(row.p_adjusted) else shown_p(row.p_adjusted, floor=floor),
     )
 
 

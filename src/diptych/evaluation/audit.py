@@ -130,7 +130,7 @@ def audit_results(
     asked: str = "",
     hardest: Sequence[HardCase] = (),
     harmful: Sequence[Mapping[str, Any]] = (),
-    n_bootstrap: int = 2000,
+    n_bootstrap: int = 10_000,
     seed: int = 0,
 ) -> Audit:
     """Return the audit of saved results, with what was found by asking anew.
@@ -196,7 +196,7 @@ def _above(
 
 
 def what_it_uses(
-    ranker: Ranker, queries: Sequence[Query], *, n_bootstrap: int = 2000, seed: int = 0
+    ranker: Ranker, queries: Sequence[Query], *, n_bootstrap: int = 10_000, seed: int = 0
 ) -> list[Comparison]:
     """Return what each perturbation of the spectra costs a ranker, hit rate at 1: perturbed less unperturbed.
 

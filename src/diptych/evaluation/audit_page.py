@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from diptych.evaluation.comparison_table import p_legend, shown_p
+
 if TYPE_CHECKING:
     from diptych.evaluation.audit import Audit, HardCase
     from diptych.evaluation.comparison_table import Comparison
@@ -41,9 +43,7 @@ def sections(audit: Audit) -> list[tuple[str, str, Sequence[str], Rows]]:
         ),
         (
             "Better than what?",
-            "Hit rate at 1, the method less the control, in points. p by paired bootstrap over molecules and, beside "
-            "it, by McNemar's test, each adjusted by Holm's method over the table; * < 0.05, ** < 0.01, *** < 0.001 by "
-            "the bootstrap.",
+            f"Hit rate at 1, the method less the control, in points. {comparison_legend(audit.above)}".strip(),
             ("control", *COMPARED),
             [comparison_row(one, name=one.second) for one in audit.above],
         ),
@@ -51,7 +51,8 @@ def sections(audit: Audit) -> list[tuple[str, str, Sequence[str], Rows]]:
             "What it looks at",
             f"{audit.asked} Hit rate at 1 of perturbed spectra less that of the same spectra unperturbed. What costs "
             "nothing is not used. A model does not answer a spectrum without a precursor m/z: where none is stated, "
-            "every query is a miss by definition, and what that costs is the hit rate of the sample itself.".strip(),
+            "every query is a miss by definition, and what that costs is the hit rate of the sample itself. ".lstrip()
+            + comparison_legend(audit.uses),
             ("perturbation", *COMPARED),
             [comparison_row(one, name=one.first) for one in audit.uses],
         ),
@@ -62,14 +63,26 @@ def sections(audit: Audit) -> list[tuple[str, str, Sequence[str], Rows]]:
     return [section for section in found if section[3]]
 
 
+def comparison_legend(compared: Sequence[Comparison]) -> str:
+    """Return what stands in the columns `COMPARED` of these comparisons; empty of none."""
+    tested = [one for one in compared if not math.isnan(one.p_adjusted)]
+    if not tested:
+        return ""
+    return (
+        "The interval is the 2.5th to 97.5th percentile of the paired bootstrap over molecules, and p is counted from "
+        "the same resamples; beside it p by McNemar's test, which takes spectra for independent; each adjusted by "
+        f"Holm's method over the table. {p_legend(tested[0].n_bootstrap, n_comparisons=len(tested))}"
+    )
+
+
 def comparison_row(one: Comparison, *, name: str) -> tuple[str, ...]:
     """Return one line of a table of comparisons: a name and the columns `COMPARED`."""
     return (
         name,
         f"{100 * one.difference:+.1f} {one.mark}".strip(),
         interval_cell(one.low, one.high),
-        _p(one.p_adjusted),
-        _p(one.p_mcnemar_adjusted),
+        shown_p(one.p_adjusted, floor=one.p_floor),
+        shown_p(one.p_mcnemar_adjusted),
         f"{one.n_queries:,}",
     )
 
@@ -160,7 +173,3 @@ def _rate(value: float) -> str:
 def interval_cell(low: float, high: float) -> str:
     """Return an interval in %, ``23.6 to 33.5``; a dash where there is none, as of one molecule."""
     return "–" if math.isnan(low) or math.isnan(high) else f"{100 * low:.1f} to {100 * high:.1f}"
-
-
-def _p(value: float) -> str:
-    return "–" if math.isnan(value) else f"{value:.2g}"
