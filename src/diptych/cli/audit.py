@@ -223,6 +223,7 @@ def _draw(audit: Audit, material: Material, output: Path) -> None:
 def _show(audit: Audit, output: Path) -> None:
     from rich.console import Console
 
+    from diptych.evaluation.against_controls import below_said
     from diptych.evaluation.audit_perturbations import NOT_ANSWERED
 
     console = Console()
@@ -236,6 +237,10 @@ def _show(audit: Audit, output: Path) -> None:
             highlight=False,
             markup=False,
         )
+    strata = [stratum for found in audit.strata.values() for stratum in found]
+    for below in (below_said(audit.lengths, of="bins of list length"), below_said(strata, of="strata")):
+        if below:
+            console.print(below, highlight=False, markup=False)
     if audit.asked:
         console.print(audit.asked, highlight=False, markup=False)
     for one in audit.uses:

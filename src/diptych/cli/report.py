@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from diptych.evaluation.report_sections import Method, Section
+    from diptych.evaluation.report_section import Section
+    from diptych.evaluation.report_sections import Method
     from diptych.spectra import Spectrum
 
 _MAPPED = 1500
@@ -161,7 +162,7 @@ def _composition(formula: str) -> str:
 def _hardest(method: Method, spectra: dict[str, Spectrum]) -> list[Section]:
     from diptych.evaluation.audit import hardest_queries
     from diptych.evaluation.audit_drawing import HOW_TO_READ, cases_drawn
-    from diptych.evaluation.report_sections import Section
+    from diptych.evaluation.report_section import Section
 
     cases = hardest_queries(method.results, n=8)
     if not cases:

@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from diptych.evaluation.comparison_table import holm, mark_of, p_floor, p_legend
 from diptych.evaluation.figures import COLOURS, GREY, drawing, png, svg
 from diptych.evaluation.figures_of_merit import summarised
 from diptych.evaluation.metrics import hits, reciprocal
+from diptych.evaluation.report_section import plain
 from diptych.files import replacing
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ class AblationTable:
             matplotlib is not installed.
         """
         with replacing(folder / "ablation.json") as path:
-            path.write_text(json.dumps(_plain(asdict(self)), indent=2, allow_nan=False) + "\n", encoding="utf-8")
+            path.write_text(json.dumps(plain(asdict(self)), indent=2, allow_nan=False) + "\n", encoding="utf-8")
         with replacing(folder / "ablation.md") as path:
             path.write_text(self.markdown(), encoding="utf-8")
         with drawing(6.4, 0.9 + 0.26 * len(self.rows)) as (figure, _):
@@ -282,11 +283,3 @@ def _cells(row: AblationRow, *, floor: float) -> tuple[str, ...]:
 
 def _interval(low: float, high: float) -> str:
     return "" if math.isnan(low) or math.isnan(high) else f"{100 * low:.1f} to {100 * high:.1f}"
-
-
-def _plain(value: Any) -> Any:  # noqa: ANN401 - any JSON-able data
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
