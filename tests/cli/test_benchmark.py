@@ -400,7 +400,9 @@ def test_answer_absent_has_a_row_for_each_ranker(benchmark: Path, monkeypatch, c
     assert [row["ranker"] for row in rows] == ["carbon-counter", "spectrum_blind", "random"]
     assert rows[0]["auroc"] > rows[1]["auroc"] == 0.5
     assert rows[0]["calibration_error"] is None
-    assert "| random | " in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "| random | " in shown
+    assert "random: the conformal sets of 100 of 100 splits hold every candidate" in shown
 
 
 @pytest.fixture

@@ -43,6 +43,8 @@ def test_rows_worked_out_by_hand():
     assert none.p_adjusted == pytest.approx(4 / 201)
     assert none.mark == "*"
     assert (same.difference, same.mark) == (0.0, "")
+    assert "| ≤ 0.02 |" in made.markdown()
+    assert "Of 200 resamples and 2 comparisons no adjusted p of the bootstrap can be below 0.02" in made.markdown()
     assert math.isnan(none.seed_deviation)
 
 

@@ -10,6 +10,7 @@ from diptych.errors import EvaluationError
 from diptych.evaluation.attribution import nearest_examples
 from diptych.evaluation.audit import audit_results, hardest_queries, what_it_uses
 from diptych.evaluation.audit_drawing import write_page
+from diptych.evaluation.audit_page import html_table
 from diptych.evaluation.audit_perturbations import PERTURBATIONS
 from diptych.evaluation.leaks import Finding, Verdict, near_twins
 from diptych.evaluation.results import QueryResults
@@ -120,7 +121,10 @@ def test_the_distance_to_training_is_a_table(tmp_path: Path):
     assert "| 0.9 to 1.0 | 2 | 50.0 % |" in text
     assert "| 0.0 to 0.1 | 0 | 0.0 % |" in text
     write_page(audit, {}, tmp_path / "audit.html")
-    assert "<td>0.9 to 1.0</td><td>2</td><td>50.0 %</td>" in (tmp_path / "audit.html").read_text()
+    assert (
+        '<td class="number">0.9 to 1.0</td><td class="number">2</td><td class="number">50.0 %</td>'
+        in (tmp_path / "audit.html").read_text()
+    )
     unknown = audit_results("mine", found, findings=[near_twins(results([1], targets="A"))], n_bootstrap=50)
     unknown.save(tmp_path)
     assert "Distance to training" not in (tmp_path / "audit.md").read_text()
@@ -141,6 +145,38 @@ def test_the_page_says_of_how_many_models_and_of_what_the_influence_is(tmp_path:
         assert "only the vectors are differentiated, not the second look nor the prior" in text
         assert "against the rest: a step on them would lower their own loss most" in text
     assert json.loads((tmp_path / "audit.json").read_text())["n_models"] == n_models
+
+
+def test_differences_of_an_audit_are_of_ten_thousand_resamples_and_state_their_floor(tmp_path: Path):
+    found = results([1] * 26, targets="ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+    audit = audit_results("mine", found, findings=[])
+    audit.save(tmp_path)
+    text = (tmp_path / "audit.md").read_text()
+    assert "| random | +100.0 *** | 100.0 to 100.0 | ≤ 0.0002 | 3e-08 | 26 |" in text
+    assert "Of 10,000 resamples and 1 comparison no adjusted p of the bootstrap can be below 0.0002" in text
+
+
+def test_an_audit_says_where_the_method_stands_below_its_strongest_control(tmp_path: Path):
+    found = results([1, 2, 3, 1], targets="ABCD")
+    twice = results([1, 1, 1, 2], targets="ABCD")
+    other = results([1, 1], targets="AB")
+    audit = audit_results("mine", found, findings=[], controls={"twice": twice, "other": other}, n_bootstrap=50)
+    assert [one.name for one in audit.strata["adduct"][0].against] == ["twice"]
+    audit.save(tmp_path)
+    text = (tmp_path / "audit.md").read_text()
+    assert "twice is the strongest of its controls over all queries." in text
+    assert "Below twice in 1 of 1 strata, in none with the whole interval." in text
+    assert "| twice @1 | above twice |\n" in text
+    written = json.loads((tmp_path / "audit.json").read_text())
+    assert written["strata"]["adduct"][0]["against"][0]["difference"] == -0.25
+    assert written["lengths"][0]["hit_rate"] is None
+
+
+def test_a_number_stays_on_one_line_with_its_interval_on_a_page():
+    found = html_table(("a",), [("+1.5 (0.2 to 3.1)",), ("2-methyl" * 9,), ("not <checked>",)])
+    assert '<td class="number">+1.5 (0.2 to 3.1)</td>' in found
+    assert "<td>2-methyl" in found
+    assert "<td>not &lt;checked&gt;</td>" in found
 
 
 def test_an_audit_of_one_molecule_has_no_interval(tmp_path: Path):

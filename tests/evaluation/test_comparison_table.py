@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from diptych.errors import EvaluationError
-from diptych.evaluation.comparison_table import compare, holm, paired_bootstrap
+from diptych.evaluation.comparison_table import adjusted, compare, holm, p_legend, paired_bootstrap, shown_p
 from diptych.evaluation.results import QueryResults
 
 
@@ -58,6 +58,26 @@ def test_mcnemar_s_p_values_are_adjusted_over_the_table_as_well():
     assert [one.p_mcnemar for one in found] == pytest.approx([2 / 256, 18 / 256, 20 / 512])
     # 3 x 0.0078125, then 2 x 0.0390625, then 1 x 0.0703125, which may not be below the one before it.
     assert [one.p_mcnemar_adjusted for one in found] == pytest.approx([0.0234375, 0.078125, 0.078125])
+
+
+def test_a_p_at_the_floor_of_its_resamples_is_given_as_a_bound():
+    methods = {"base": results([2] * 30), "better": results([1] * 30), "same": results([2] * 30)}
+    better, same = compare(methods, against="base", n_bootstrap=200)
+    assert better.p_floor == same.p_floor == pytest.approx(2 * 2 / 201)
+    assert shown_p(better.p_adjusted, floor=better.p_floor) == "≤ 0.02"
+    assert shown_p(same.p_adjusted, floor=same.p_floor) == "1"
+    (alone,) = adjusted([better])
+    assert alone.p_floor == pytest.approx(2 / 201)
+    assert shown_p(math.nan, floor=0.02) == "–"
+
+
+def test_the_legend_states_the_floor_and_leaves_out_marks_that_cannot_be_reached():
+    assert p_legend(10_000, n_comparisons=9) == (
+        "Of 10,000 resamples and 9 comparisons no adjusted p of the bootstrap can be below 0.0018: one that stands "
+        "there is given as ≤ 0.0018. By the bootstrap * < 0.05, ** < 0.01."
+    )
+    assert p_legend(10_000, n_comparisons=1).endswith("By the bootstrap * < 0.05, ** < 0.01, *** < 0.001.")
+    assert p_legend(20, n_comparisons=1).endswith("No mark can be reached.")
 
 
 def test_one_comparison_alone_is_not_adjusted():

@@ -3,7 +3,8 @@ import pytest
 
 from diptych.errors import EvaluationError
 from diptych.evaluation.answer_absent import auroc, take_out_answers
-from diptych.evaluation.confidence_table import AskedLists, answer_absent_table
+from diptych.evaluation.confidence_table import AskedLists, answer_absent_table, conformal_notes
+from diptych.evaluation.protocols import table_lines
 
 RNG = np.random.default_rng(0)
 MOLECULES = [f"M{i // 2}" for i in range(80)]
@@ -32,8 +33,26 @@ def test_conformal_sets_cover_what_they_promise_of_exchangeable_molecules():
     scores = [RNG.normal(size=10) + np.eye(10)[0] for _ in range(2000)]
     lists = AskedLists(molecules=[f"M{i}" for i in range(2000)], positions=[0] * 2000)
     (row,) = answer_absent_table({"m": scores}, lists, error_rate=0.2, n_bootstrap=0)
-    assert row["conformal_coverage"] == pytest.approx(0.8, abs=0.04)
+    assert row["conformal_coverage"] == pytest.approx(0.8, abs=0.02)
+    assert (row["conformal_calibration_molecules"], row["conformal_tested"]) == (1000, 1000)
+    assert 0 < row["conformal_coverage_deviation"] < 0.05
+    assert row["conformal_unbounded_splits"] == 0
+    assert conformal_notes([row]) == []
     assert row["low"] is None
+
+
+def test_few_calibration_molecules_take_every_candidate_and_it_is_said():
+    lists = AskedLists(molecules=list("AABCDEFG"), positions=[0] * 8)
+    scores = [RNG.random(4) for _ in range(8)]
+    (row,) = answer_absent_table({"m": scores}, lists, n_bootstrap=0)
+    assert (row["conformal_coverage"], row["conformal_size"], row["conformal_unbounded_splits"]) == (1.0, 4.0, 100)
+    assert conformal_notes([row]) == [
+        "m: the conformal sets of 100 of 100 splits hold every candidate, so that their coverage says nothing; 3 "
+        "molecules set the threshold, and an error rate of 0.1 needs at least 9."
+    ]
+    said = table_lines([row])
+    assert "conformal unbounded splits" in said[0]
+    assert " 4.0 | 0.0 | 0.0 | 3 | " in said[2]
 
 
 @pytest.mark.parametrize("none", [np.nan, np.inf, -np.inf])

@@ -1,8 +1,10 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from diptych.evaluation.audit_page import length_table
 from diptych.evaluation.list_length import by_list_length, length_effect
 from diptych.evaluation.results import QueryResults
 
@@ -22,7 +24,8 @@ def results(ranks: list[float], lengths: list[int]) -> QueryResults:
 
 
 def test_bins_worked_out_by_hand():
-    one, short, long = by_list_length(results([1, 1, 2, 3], [1, 2, 4, 30]), n_bootstrap=20)
+    bins = by_list_length(results([1, 1, 2, 3], [1, 2, 4, 30]), n_bootstrap=20)
+    one, short, long = (found for found in bins if found.n_queries)
     assert (one.shortest, one.longest, one.hit_rate, one.chance) == (1, 1, 1.0, 1.0)
     assert math.isnan(one.beyond_chance)
     assert (short.shortest, short.longest, short.n_queries, short.hit_rate) == (2, 4, 2, 0.5)
@@ -32,8 +35,31 @@ def test_bins_worked_out_by_hand():
     assert long.beyond_chance == pytest.approx((0 - 1 / 30) / (1 - 1 / 30))
 
 
+def test_bins_have_their_own_ends_and_the_empty_are_listed_with_dashes():
+    bins = by_list_length(results([1, 2], [60, 96]), n_bootstrap=20)
+    labels = ["1", "2 to 4", "5 to 9", "10 to 19", "20 to 49", "50 to 99", "100 to 255", "256 and more"]
+    assert [one.label for one in bins] == labels
+    assert [one.n_queries for one in bins] == [0, 0, 0, 0, 0, 2, 0, 0]
+    assert (bins[-1].shortest, bins[-1].longest) == (256, None)
+    _, rows = length_table(bins)
+    assert rows[-1] == ("256 and more", "0", "0", "–", "–", "–", "–")
+    assert rows[5][0] == "50 to 99"
+
+
+def test_a_bin_beside_a_control_has_its_rate_and_the_paired_difference():
+    found = replace(results([1, 2, 2], [3, 3, 60]), control_ranks={"baseline": np.array([1.0, 1.0, 2.0])})
+    bins = {one.label: one for one in by_list_length(found, controls=["baseline"], n_bootstrap=50)}
+    (against,) = bins["2 to 4"].against
+    assert (against.name, against.hit_rate, against.difference, against.mark) == ("baseline", 1.0, -0.5, "↓")
+    header, rows = length_table(list(bins.values()))
+    assert header[-2:] == ("baseline @1", "above baseline")
+    assert rows[1][-2:] == ("100.0", "-50.0 (-100.0 to 0.0) ↓")
+    assert rows[0][-2:] == ("–", "–")
+
+
 def test_empty_lists_are_a_bin_of_their_own():
-    assert by_list_length(results([math.inf, 1], [0, 3]), n_bootstrap=0)[0].longest == 0
+    empty = by_list_length(results([math.inf, 1], [0, 3]), n_bootstrap=0)[0]
+    assert (empty.label, empty.n_queries, empty.hit_rate) == ("0", 1, 0.0)
 
 
 def test_the_slope_of_two_list_lengths_is_the_difference_of_their_log_odds():

@@ -2,12 +2,13 @@ import json
 import math
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pytest
 
 from diptych.errors import EvaluationError
-from diptych.evaluation import figures, figures_report, projection
+from diptych.evaluation import figures, figures_report, figures_robustness, projection
 from diptych.evaluation.answers import Answers
 from diptych.evaluation.evaluation import Evaluation
 from diptych.evaluation.report_files import (
@@ -17,7 +18,8 @@ from diptych.evaluation.report_files import (
     robustness_section,
     write_report,
 )
-from diptych.evaluation.report_sections import Method, Section, result_sections
+from diptych.evaluation.report_section import Section
+from diptych.evaluation.report_sections import Method, result_sections
 from diptych.evaluation.results import QueryResults
 from diptych.evaluation.results_scores import CandidateScores
 
@@ -85,6 +87,40 @@ def test_a_page_of_saved_results_is_whole_and_needs_nothing_else(tmp_path: Path)
     assert figures_of["Figures of merit"]["data"]["mine"]["hit_rate@1"]["spectrum"] == 0.75
     assert [row[0] for row in figures_of["Differences to mine"]["rows"]] == ["other", "random"]
     assert "| mine | 4 | 2 | 75.0" in (tmp_path / "page.md").read_text()
+
+
+def test_a_report_states_the_floor_of_its_p_values():
+    sections = {section.title: section for section in result_sections({"mine": method([1, 1, 2, 1])}, n_bootstrap=50)}
+    differences = sections["Differences to mine"]
+    assert "Of 50 resamples and 1 comparison no adjusted p of the bootstrap can be below 0.039" in differences.text
+    assert "2.5th to 97.5th percentile" in differences.text
+    assert differences.data[0]["p_floor"] == pytest.approx(2 / 51)
+
+
+def test_strata_and_list_lengths_stand_beside_the_strongest_other_method():
+    mine, other = method([1, 2, 2, 2]), method([2, 1, 1, 2])
+    sections = {one.title: one for one in result_sections({"mine": mine, "other": other}, n_bootstrap=50)}
+    strata = sections["Strata of mine"]
+    assert strata.header[-2:] == ("other @1", "above other")
+    assert "other is the strongest of its controls over all queries." in strata.text
+    assert "Below other in" in strata.text
+    assert [row[-1] for row in strata.rows if row[1].startswith("[M+H]+")] == ["-25.0 (-50.0 to 0.0) ↓"]
+    assert strata.data[0]["against"][0]["name"] == "other"
+    lengths = sections["List length"]
+    assert lengths.header[-2:] == ("other @1", "above other")
+    assert [row[0] for row in lengths.rows if row[-1] != "–"] == ["2 to 4"]
+    assert lengths.data[-1]["longest"] is None
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_control_of_the_table_is_drawn_with_strata_and_list_lengths():
+    found = method([1, 2, 2, 2])
+    controls = {"baseline": np.ones(4), "spectrum_blind": np.full(4, 2.0)}
+    beside = replace(found.results, control_ranks=controls)
+    sections = {one.title: one for one in result_sections({"mine": replace(found, results=beside)}, n_bootstrap=50)}
+    plain = {one.title: one for one in result_sections({"mine": found}, n_bootstrap=50)}
+    for title in ("Strata of mine", "List length"):
+        assert sections[title].picture.count("<use") > plain[title].picture.count("<use")
 
 
 def test_curves_stand_beside_the_markdown_as_files_of_their_own(tmp_path: Path):
@@ -216,6 +252,46 @@ def test_a_recipe_trained_anew_for_every_split_is_one_method(tmp_path: Path):
     }
     rows = [row[:3] for row in ladder_section(splits).rows if row[1] != "random"]
     assert rows == [("easy", "the method", "100.0"), ("hard", "the method", "50.0")]
+
+
+def robust(perturbation: str, strength: float, rate: float, **ends: float | None) -> dict:
+    metrics = {"hit_rate@1": {"spectrum": rate, **ends}}
+    return {"ranker": "a", "perturbation": perturbation, "strength": strength, "metrics": metrics}
+
+
+def bands(rows: list[dict]) -> list:
+    with patch.object(figures_robustness, "svg") as svg:
+        figures_robustness.robustness_curves(rows)
+    return [band for band in svg.call_args.args[0].axes[0].collections if band.get_paths()]
+
+
+def test_robustness_curves_have_bands_where_the_rows_have_intervals():
+    rows = [robust("none", 0, 0.5), robust("noise_peaks", 1, 0.4)]
+    known = [
+        robust("none", 0, 0.5, low=0.4, high=0.6),
+        robust("noise_peaks", 1, 0.4, low=0.3, high=0.5),
+        robust("noise_peaks", 2, 0.4, low=None, high=None),
+    ]
+    assert not bands(rows)
+    (band,) = bands(known)
+    vertices = band.get_paths()[0].vertices
+    assert {(0.0, 40.0), (0.0, 60.0), (1.0, 30.0), (1.0, 50.0)} <= {(x, round(y, 6)) for x, y in vertices.tolist()}
+
+
+def test_other_energies_are_points_of_their_own_queries_on_an_axis_from_nothing():
+    ends = {"low": 0.3, "high": 0.6}
+    rows = [robust("none", 0, 0.5, **ends), robust("noise_peaks", 1, 0.4, **ends)]
+    for distance in (5.0, 15.0):
+        rows += [robust("none", distance, 0.5, **ends), robust("other_energy_ev", distance, 0.4, **ends)]
+    with patch.object(figures_robustness, "svg") as svg:
+        figures_robustness.robustness_curves(rows)
+    noise, energy = svg.call_args.args[0].axes
+    assert energy.get_xlim()[0] == 0
+    assert energy.get_xlabel() == "away by at least (eV)"
+    assert [label.get_text() for label in energy.get_xticklabels()] == ["5", "15"]
+    assert {line.get_linestyle() for line in energy.lines} == {"None"}
+    assert energy.lines[0].get_markerfacecolor() == "white"
+    assert noise.lines[0].get_xdata().tolist() == [0, 1]
 
 
 @pytest.mark.filterwarnings("error::RuntimeWarning")

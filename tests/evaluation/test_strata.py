@@ -1,8 +1,10 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from diptych.evaluation.audit_page import stratum_table
 from diptych.evaluation.results import QueryResults
 from diptych.evaluation.strata import by_stratum, labels_of
 
@@ -65,3 +67,23 @@ def test_list_length_is_a_column_of_every_table():
 def test_numbers_that_are_not_whole_reach_to_just_below_the_next_border():
     assert labels_of(results([1], targets="A", collision_energy=[19.9]), "collision_energy") == ["10 to < 20"]
     assert labels_of(results([1], targets="A", ring_systems=[2]), "ring_systems") == ["2"]
+
+
+def test_a_stratum_in_which_a_control_stands_above_is_marked():
+    found = results([1, 1, 2, 2, 1], targets="ABCDE", adduct=["H", "H", "Na", "Na", "Na"])
+    beside = replace(found, control_ranks={"baseline": np.array([2.0, 2.0, 1.0, 1.0, 1.0])})
+    below, above = by_stratum(beside, "adduct", controls=["baseline"], n_bootstrap=100)
+    assert (below.label, below.against[0].hit_rate, below.against[0].mark) == ("Na", 1.0, "↓")
+    assert below.against[0].difference == pytest.approx(-2 / 3)
+    assert (above.label, above.against[0].difference, above.against[0].mark) == ("H", 1.0, "")
+    header, rows = stratum_table([below, above])
+    assert header[-2:] == ("baseline @1", "above baseline")
+    assert rows[1][-2:] == ("0.0", "+100.0 (100.0 to 100.0)")
+
+
+def test_an_empty_stratum_has_dashes_for_its_controls():
+    found = replace(results([1], targets="A", n_peaks=[5]), control_ranks={"baseline": np.ones(1)})
+    strata = by_stratum(found, "n_peaks", controls=["baseline"], n_bootstrap=0)
+    rows = {row[0]: row for row in stratum_table(strata)[1]}
+    assert rows["1 to 4"][-2:] == ("–", "–")
+    assert rows["5 to 9 (few molecules)"][-2:] == ("100.0", "+0.0")

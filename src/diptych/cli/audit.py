@@ -50,7 +50,7 @@ def audit_command(
     labels: Annotated[
         int | None, typer.Option(min=0, help="Training labels to list; 0 leaves gradients out. [default: 20]")
     ] = None,
-    bootstrap: Annotated[int, typer.Option(min=0, help="Resamples of molecules.")] = 2000,
+    bootstrap: Annotated[int, typer.Option(min=0, help="Resamples of molecules.")] = 10_000,
     seed: Annotated[int, typer.Option(min=0, help="Of samples, perturbations and intervals.")] = 0,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write.")] = Path("audit"),
 ) -> None:
@@ -227,6 +227,7 @@ def _draw(audit: Audit, material: Material, output: Path) -> None:
 def _show(audit: Audit, output: Path) -> None:
     from rich.console import Console
 
+    from diptych.evaluation.against_controls import below_said
     from diptych.evaluation.audit_perturbations import NOT_ANSWERED
 
     console = Console()
@@ -240,6 +241,10 @@ def _show(audit: Audit, output: Path) -> None:
             highlight=False,
             markup=False,
         )
+    strata = [stratum for found in audit.strata.values() for stratum in found]
+    for below in (below_said(audit.lengths, of="bins of list length"), below_said(strata, of="strata")):
+        if below:
+            console.print(below, highlight=False, markup=False)
     if audit.asked:
         console.print(audit.asked, highlight=False, markup=False)
     for one in audit.uses:

@@ -167,7 +167,7 @@ def run_robustness(benchmark: Benchmark, asked: Asked, output: Path) -> list[str
 
 def run_answer_absent(benchmark: Benchmark, asked: Asked, output: Path) -> list[str]:
     """Return the table of what scores say when the answer is taken out of the first lists of the benchmark."""
-    from diptych.evaluation.confidence_table import AskedLists, answer_absent_table
+    from diptych.evaluation.confidence_table import AskedLists, answer_absent_table, conformal_notes
 
     queries, counts = _first_lists(benchmark, asked)
     lists = AskedLists(
@@ -179,7 +179,7 @@ def run_answer_absent(benchmark: Benchmark, asked: Asked, output: Path) -> list[
         scores, lists, temperatures=asked.temperatures, n_bootstrap=asked.n_bootstrap, seed=asked.seed
     )
     told = "left out: the list lacks the answer, or the answer or all others have no score"
-    said = [told] if any(row["left_out"] for row in rows) else []
+    said = [*([told] if any(row["left_out"] for row in rows) else []), *conformal_notes(rows)]
     return _write_table(rows, benchmark, "answer-absent", output, counts=counts, said=said)
 
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from diptych.evaluation.report_sections import Method, Section
+    from diptych.evaluation.report_section import Section
+    from diptych.evaluation.report_sections import Method
     from diptych.spectra import Spectrum
 
 _MAPPED = 1500
@@ -33,7 +34,7 @@ def report_command(
         typer.Option(metavar="NAME=REPORT", help="A rung of the split ladder, the easiest first; may be repeated."),
     ] = None,
     title: Annotated[str, typer.Option(help="Of the page.")] = "Evaluation",
-    bootstrap: Annotated[int, typer.Option(min=1, help="Resamples of molecules.")] = 2000,
+    bootstrap: Annotated[int, typer.Option(min=1, help="Resamples of molecules.")] = 10_000,
     seed: Annotated[int, typer.Option(min=0, help="Of intervals and maps.")] = 0,
     output: Annotated[Path, typer.Option("--output", "-o", help="Page; Markdown and JSON go beside it.")] = Path(
         "report.html"
@@ -144,7 +145,7 @@ def _maps(model: str, spectra: dict[str, Spectrum], method: Method, *, seed: int
 def _hardest(method: Method, spectra: dict[str, Spectrum]) -> list[Section]:
     from diptych.evaluation.audit import hardest_queries
     from diptych.evaluation.audit_drawing import HOW_TO_READ, cases_drawn
-    from diptych.evaluation.report_sections import Section
+    from diptych.evaluation.report_section import Section
 
     cases = hardest_queries(method.results, n=8)
     if not cases:

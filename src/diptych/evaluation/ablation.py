@@ -8,17 +8,18 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from diptych.errors import EvaluationError
 from diptych.evaluation.audit_page import table
-from diptych.evaluation.comparison_table import holm, paired_bootstrap
+from diptych.evaluation.comparison_table import holm, mark_of, p_floor, p_legend, paired_bootstrap, shown_p
 from diptych.evaluation.figures import COLOURS, GREY, drawing, png, svg
 from diptych.evaluation.figures_of_merit import summarised
 from diptych.evaluation.metrics import hits, reciprocal
+from diptych.evaluation.report_section import plain
 from diptych.evaluation.wording import queries_of_molecules
 from diptych.files import replacing
 
@@ -70,7 +71,7 @@ class AblationRow:
     @property
     def mark(self) -> str:
         """``***``, ``**``, ``*`` for an adjusted p below 0.001, 0.01, 0.05; empty above."""
-        return "*" * sum(self.p_adjusted < level for level in (0.001, 0.01, 0.05))
+        return mark_of(self.p_adjusted)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +86,8 @@ class AblationTable:
         Of the hit rate.
     n_queries, n_molecules
         What every run was asked.
+    n_bootstrap
+        Resamples of which p-values were counted.
     rows
         The base, then the levels in the order of the plan.
     unfinished
@@ -95,6 +98,7 @@ class AblationTable:
     k: int
     n_queries: int
     n_molecules: int
+    n_bootstrap: int
     rows: tuple[AblationRow, ...]
     unfinished: Mapping[str, str]
 
@@ -109,7 +113,7 @@ class AblationTable:
             matplotlib is not installed.
         """
         with replacing(folder / "ablation.json") as path:
-            path.write_text(json.dumps(_plain(asdict(self)), indent=2, allow_nan=False) + "\n", encoding="utf-8")
+            path.write_text(json.dumps(plain(asdict(self)), indent=2, allow_nan=False) + "\n", encoding="utf-8")
         with replacing(folder / "ablation.md") as path:
             path.write_text(self.markdown(), encoding="utf-8")
         with drawing(6.4, 0.9 + 0.26 * len(self.rows)) as (figure, _):
@@ -122,16 +126,16 @@ class AblationTable:
     def markdown(self) -> str:
         """Return the table as Markdown."""
         header = ("axis", "level", "seeds", f"hit rate @{self.k}", "95 %", "SD of seeds", "MRR", "to base", "95 %", "p")
+        n_tests = sum(not math.isnan(row.p_adjusted) for row in self.rows)
+        floor = p_floor(self.n_bootstrap, n_comparisons=n_tests)
+        legend = f" {p_legend(self.n_bootstrap, n_comparisons=n_tests)}" if n_tests else ""
         parts = [
             f"# {self.title}",
-            f"{queries_of_molecules(self.n_queries, self.n_molecules)}, the same in every run; in %, by "
-            "spectrum, mean "
-            "over seeds; intervals over molecules (BCa; to base: paired bootstrap). p is adjusted by Holm's method "
-            "over "
-            "the table; * < 0.05, ** < 0.01, *** < 0.001. Intervals do not hold what other seeds would change: for "
-            "that "
-            "see the deviation over seeds.",
-            table(header, [_cells(row) for row in self.rows]),
+            f"{queries_of_molecules(self.n_queries, self.n_molecules)}, the same in every run; in %, by spectrum, "
+            "mean over seeds; intervals over molecules (BCa; to base: percentiles of the paired bootstrap, as p is). p "
+            f"is adjusted by Holm's method over the table.{legend} Intervals do not hold what other seeds would "
+            "change: for that see the deviation over seeds.",
+            table(header, [_cells(row, floor=floor) for row in self.rows]),
             *(f"Not finished: {cell}: {reason}" for cell, reason in self.unfinished.items()),
         ]
         return "\n\n".join(parts) + "\n"
@@ -182,6 +186,7 @@ def ablation_table(
         k=k,
         n_queries=len(first),
         n_molecules=first.n_molecules,
+        n_bootstrap=n_bootstrap,
         rows=tuple(replace(row, p_adjusted=float(p)) for row, p in zip(compared, p_values, strict=True)),
         unfinished=dict(unfinished or {}),
     )
@@ -261,7 +266,7 @@ def draw(ablation: AblationTable, figure: Figure) -> None:
     axes.set_title(textwrap.fill(ablation.title, _TITLE_WIDTH), fontsize=9)
 
 
-def _cells(row: AblationRow) -> tuple[str, ...]:
+def _cells(row: AblationRow, *, floor: float) -> tuple[str, ...]:
     is_base = row.axis == BASE
     return (
         "" if is_base else row.axis,
@@ -273,17 +278,9 @@ def _cells(row: AblationRow) -> tuple[str, ...]:
         f"{100 * row.mrr:.1f}",
         "" if is_base else f"{100 * row.difference:+.1f} {row.mark}".strip(),
         "" if is_base else _interval(row.difference_low, row.difference_high),
-        "" if math.isnan(row.p_adjusted) else f"{row.p_adjusted:.2g}",
+        "" if math.isnan(row.p_adjusted) else shown_p(row.p_adjusted, floor=floor),
     )
 
 
 def _interval(low: float, high: float) -> str:
     return "" if math.isnan(low) or math.isnan(high) else f"{100 * low:.1f} to {100 * high:.1f}"
-
-
-def _plain(value: Any) -> Any:  # noqa: ANN401 - any JSON-able data
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from diptych.evaluation.against_controls import strongest_controls, with_controls
 from diptych.evaluation.answers import ask
 from diptych.evaluation.audit_perturbations import PERTURBATIONS, PerturbedRanker
 from diptych.evaluation.comparison_table import Comparison, adjusted, compare
@@ -18,6 +19,7 @@ from diptych.evaluation.figures_of_merit import summarised
 from diptych.evaluation.leaks import Finding
 from diptych.evaluation.list_length import LengthBin, by_list_length
 from diptych.evaluation.metrics import hits
+from diptych.evaluation.report_section import plain
 from diptych.evaluation.results import QueryResults
 from diptych.evaluation.strata import COLUMNS, Stratum, by_stratum
 from diptych.files import replacing
@@ -75,9 +77,9 @@ class Audit:
     asked
         A sentence on the method that was asked with perturbed spectra, or on why none was; empty where none was to be.
     strata
-        Column -> hit rates.
+        Column -> hit rates, beside those of the strongest control.
     lengths
-        Hit rates by list length.
+        Hit rates by list length, likewise.
     hardest
         Queries that were wrong by the widest margin, one per molecule.
     harmful
@@ -104,8 +106,8 @@ class Audit:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the audit as JSON-able data; a number that is unknown is None."""
-        plain: dict[str, Any] = _finite(asdict(self))
-        return plain
+        found: dict[str, Any] = plain(asdict(self))
+        return found
 
     def save(self, folder: Path) -> None:
         """Write ``audit.json`` and ``audit.md`` into a folder.
@@ -134,7 +136,7 @@ def audit_results(
     hardest: Sequence[HardCase] = (),
     harmful: Sequence[Mapping[str, Any]] = (),
     n_models: int = 0,
-    n_bootstrap: int = 2000,
+    n_bootstrap: int = 10_000,
     seed: int = 0,
 ) -> Audit:
     """Return the audit of saved results, with what was found by asking anew.
@@ -158,6 +160,8 @@ def audit_results(
     whole = summarised(hit, molecules=results.targets, n_bootstrap=n_bootstrap, seed=seed)["hit"]
     others = {control: _with_ranks(results, ranks) for control, ranks in results.control_ranks.items()}
     columns = [column for column in COLUMNS if any(results.text(column))]
+    beside = with_controls(results, controls or {})
+    grouped: dict[str, Any] = {"controls": strongest_controls(beside), "n_bootstrap": n_bootstrap, "seed": seed}
     return Audit(
         name=name,
         n_queries=len(results),
@@ -169,8 +173,8 @@ def audit_results(
         above=tuple(_above(name, results, others | dict(controls or {}), n_bootstrap=n_bootstrap, seed=seed)),
         uses=tuple(uses),
         asked=asked,
-        strata={column: tuple(by_stratum(results, column, n_bootstrap=n_bootstrap, seed=seed)) for column in columns},
-        lengths=tuple(by_list_length(results, n_bootstrap=n_bootstrap, seed=seed)),
+        strata={column: tuple(by_stratum(beside, column, **grouped)) for column in columns},
+        lengths=tuple(by_list_length(beside, **grouped)),
         hardest=tuple(hardest),
         harmful=tuple(harmful),
         n_models=n_models,
@@ -201,7 +205,7 @@ def _above(
 
 
 def what_it_uses(
-    ranker: Ranker, queries: Sequence[Query], *, n_bootstrap: int = 2000, seed: int = 0
+    ranker: Ranker, queries: Sequence[Query], *, n_bootstrap: int = 10_000, seed: int = 0
 ) -> list[Comparison]:
     """Return what each perturbation of the spectra costs a ranker, hit rate at 1: perturbed less unperturbed.
 
@@ -264,13 +268,3 @@ def hardest_queries(results: QueryResults, *, n: int = 12) -> list[HardCase]:
             ),
         )
     return list(found.values())
-
-
-def _finite(value: Any) -> Any:  # noqa: ANN401 - any JSON-able data
-    if isinstance(value, Mapping):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    if isinstance(value, float | np.floating):
-        return float(value) if math.isfinite(value) else None
-    return value

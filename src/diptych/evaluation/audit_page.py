@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from diptych.evaluation.against_controls import against_said, below_said, controls_named
+from diptych.evaluation.comparison_table import p_legend, shown_p
 from diptych.evaluation.wording import queries_of_molecules
 
 if TYPE_CHECKING:
+    from diptych.evaluation.against_controls import Against, Group
     from diptych.evaluation.audit import Audit, HardCase
     from diptych.evaluation.comparison_table import Comparison
     from diptych.evaluation.leaks import Finding
     from diptych.evaluation.list_length import LengthBin
     from diptych.evaluation.strata import Stratum
 
+_NUMBER = re.compile(r"[+-]?\d")
+_LONGEST_NUMBER = 32
 Rows = Sequence[Sequence[str]]
 COMPARED = ("difference", "95 % interval", "p adjusted", "p McNemar adjusted", "queries")
 
@@ -50,9 +56,7 @@ def sections(audit: Audit) -> list[tuple[str, str, Sequence[str], Rows]]:
         ),
         (
             "Better than what?",
-            "Hit rate at 1, the method less the control, in points. p by paired bootstrap over molecules and, beside "
-            "it, by McNemar's test, each adjusted by Holm's method over the table; * < 0.05, ** < 0.01, *** < 0.001 by "
-            "the bootstrap.",
+            f"Hit rate at 1, the method less the control, in points. {comparison_legend(audit.above)}".strip(),
             ("control", *COMPARED),
             [comparison_row(one, name=one.second) for one in audit.above],
         ),
@@ -60,15 +64,39 @@ def sections(audit: Audit) -> list[tuple[str, str, Sequence[str], Rows]]:
             "What it looks at",
             f"{audit.asked} Hit rate at 1 of perturbed spectra less that of the same spectra unperturbed. What costs "
             "nothing is not used. A model does not answer a spectrum without a precursor m/z: where none is stated, "
-            "every query is a miss by definition, and what that costs is the hit rate of the sample itself.".strip(),
+            "every query is a miss by definition, and what that costs is the hit rate of the sample itself. ".lstrip()
+            + comparison_legend(audit.uses),
             ("perturbation", *COMPARED),
             [comparison_row(one, name=one.first) for one in audit.uses],
         ),
-        ("List length", "Hit rate at 1 beside that of random scores in the same lists.", *length_table(audit.lengths)),
+        (
+            "List length",
+            _joined(
+                "Hit rate at 1 beside that of random scores in the same lists.",
+                against_said(audit.lengths),
+                below_said(audit.lengths, of="bins"),
+            ),
+            *length_table(audit.lengths),
+        ),
     ]
-    found += [(f"By {column.replace('_', ' ')}", "", *stratum_table(strata)) for column, strata in audit.strata.items()]
+    found += [
+        (f"By {column.replace('_', ' ')}", below_said(strata, of="strata"), *stratum_table(strata))
+        for column, strata in audit.strata.items()
+    ]
     found += [_harmful(audit.harmful, audit.n_models), _hardest(audit.hardest)]
     return [section for section in found if section[3]]
+
+
+def comparison_legend(compared: Sequence[Comparison]) -> str:
+    """Return what stands in the columns `COMPARED` of these comparisons; empty of none."""
+    tested = [one for one in compared if not math.isnan(one.p_adjusted)]
+    if not tested:
+        return ""
+    return (
+        "The interval is the 2.5th to 97.5th percentile of the paired bootstrap over molecules, and p is counted from "
+        "the same resamples; beside it p by McNemar's test, which takes spectra for independent; each adjusted by "
+        f"Holm's method over the table. {p_legend(tested[0].n_bootstrap, n_comparisons=len(tested))}"
+    )
 
 
 def comparison_row(one: Comparison, *, name: str) -> tuple[str, ...]:
@@ -77,31 +105,34 @@ def comparison_row(one: Comparison, *, name: str) -> tuple[str, ...]:
         name,
         f"{100 * one.difference:+.1f} {one.mark}".strip(),
         interval_cell(one.low, one.high),
-        _p(one.p_adjusted),
-        _p(one.p_mcnemar_adjusted),
+        shown_p(one.p_adjusted, floor=one.p_floor),
+        shown_p(one.p_mcnemar_adjusted),
         f"{one.n_queries:,}",
     )
 
 
-def length_table(lengths: Iterable[LengthBin]) -> tuple[Sequence[str], Rows]:
-    """Return header and rows of hit rates by list length."""
-    return ("candidates", "queries", "molecules", "hit rate @1", "95 % interval", "chance", "beyond chance"), [
+def length_table(lengths: Sequence[LengthBin]) -> tuple[Sequence[str], Rows]:
+    """Return header and rows of hit rates by list length; a bin without a query has dashes."""
+    header = ("candidates", "queries", "molecules", "hit rate @1", "95 % interval", "chance", "beyond chance")
+    return (*header, *_control_columns(lengths)), [
         (
-            f"{one.shortest}" if one.shortest == one.longest else f"{one.shortest} to {one.longest}",
+            one.label,
             f"{one.n_queries:,}",
             f"{one.n_molecules:,}",
             _rate(one.hit_rate),
             interval_cell(one.low, one.high),
             _rate(one.chance),
             _rate(one.beyond_chance),
+            *_control_cells(one),
         )
         for one in lengths
     ]
 
 
-def stratum_table(strata: Iterable[Stratum]) -> tuple[Sequence[str], Rows]:
+def stratum_table(strata: Sequence[Stratum]) -> tuple[Sequence[str], Rows]:
     """Return header and rows of hit rates by stratum; a stratum without a query has dashes."""
-    return ("value", "queries", "molecules", "hit rate @1", "95 % interval", "chance"), [
+    header = ("value", "queries", "molecules", "hit rate @1", "95 % interval", "chance")
+    return (*header, *_control_columns(strata)), [
         (
             one.label + (" (few molecules)" if one.is_small and one.n_queries else ""),
             f"{one.n_queries:,}",
@@ -109,6 +140,7 @@ def stratum_table(strata: Iterable[Stratum]) -> tuple[Sequence[str], Rows]:
             _rate(one.hit_rate),
             interval_cell(one.low, one.high),
             _rate(one.chance),
+            *_control_cells(one),
         )
         for one in strata
     ]
@@ -122,6 +154,30 @@ def _distances(findings: Sequence[Finding]) -> Rows:
         (f"{low:.1f} to {low + 0.1:.1f}", f"{count:,}", f"{_rate(count / sum(counts))} %")
         for low, count in zip(numbers.get("histogram_edges", ()), counts, strict=False)
     ]
+
+
+def _control_columns(groups: Sequence[Group]) -> tuple[str, ...]:
+    return tuple(
+        title
+        for name in controls_named(groups)
+        for title in (f"{name.replace('_', ' ')} @1", f"above {name.replace('_', ' ')}")
+    )
+
+
+def _control_cells(group: Group) -> tuple[str, ...]:
+    """Return hit rate of every control, and what the method stands above it, ``-4.2 (-9.0 to -0.3) ↓↓``."""
+    return tuple(cell for one in group.against for cell in (_rate(one.hit_rate), _difference(one)))
+
+
+def _difference(one: Against) -> str:
+    if math.isnan(one.difference):
+        return "–"
+    interval = "" if math.isnan(one.low) else f" ({interval_cell(one.low, one.high)})"
+    return f"{100 * one.difference:+.1f}{interval} {one.mark}".rstrip()
+
+
+def _joined(*sentences: str) -> str:
+    return " ".join(sentence for sentence in sentences if sentence)
 
 
 def _harmful(harmful: Sequence[Mapping[str, Any]], n_models: int) -> tuple[str, str, Sequence[str], Rows]:
@@ -171,8 +227,14 @@ def html_table(header: Sequence[str], rows: Rows) -> str:
     if not rows:
         return ""
     head = "".join(f"<th>{escape(str(cell))}</th>" for cell in header)
-    body = "".join("<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in row) + "</tr>" for row in rows)
+    body = "".join("<tr>" + "".join(map(_html_cell, row)) + "</tr>" for row in rows)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _html_cell(cell: str) -> str:
+    """Return a cell; a number with its interval stays on one line."""
+    kind = ' class="number"' if _NUMBER.match(str(cell)) and len(str(cell)) < _LONGEST_NUMBER else ""
+    return f"<td{kind}>{escape(str(cell))}</td>"
 
 
 def _rate(value: float) -> str:
@@ -182,7 +244,3 @@ def _rate(value: float) -> str:
 def interval_cell(low: float, high: float) -> str:
     """Return an interval in %, ``23.6 to 33.5``; a dash where there is none, as of one molecule."""
     return "–" if math.isnan(low) or math.isnan(high) else f"{100 * low:.1f} to {100 * high:.1f}"
-
-
-def _p(value: float) -> str:
-    return "–" if math.isnan(value) else f"{value:.2g}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -16,6 +17,10 @@ from diptych.evaluation.metrics import hits, sum_by_molecule
 
 if TYPE_CHECKING:
     from diptych.evaluation.results import QueryResults
+
+_LEVELS = (0.001, 0.01, 0.05)
+_ROUNDING = 1e-9
+_SMALLEST = 1e-300
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +45,10 @@ class Comparison:
         Two-sided exact McNemar test, which takes spectra for independent.
     p_adjusted, p_mcnemar_adjusted
         Holm's adjustment of ``p_bootstrap`` and of ``p_mcnemar``, each over all comparisons of the table.
+    n_bootstrap
+        Resamples of which ``p_bootstrap`` was counted.
+    p_floor
+        What ``p_adjusted`` cannot be below, of so many resamples and comparisons.
     """
 
     first: str
@@ -56,6 +65,8 @@ class Comparison:
     p_mcnemar: float
     p_adjusted: float
     p_mcnemar_adjusted: float
+    n_bootstrap: int
+    p_floor: float
 
     @property
     def is_significant(self) -> bool:
@@ -65,7 +76,43 @@ class Comparison:
     @property
     def mark(self) -> str:
         """``***``, ``**``, ``*`` for an adjusted p below 0.001, 0.01, 0.05; empty above."""
-        return "*" * sum(self.p_adjusted < level for level in (0.001, 0.01, 0.05))
+        return mark_of(self.p_adjusted)
+
+
+def mark_of(p_adjusted: float) -> str:
+    """Return ``***``, ``**``, ``*`` for an adjusted p below 0.001, 0.01, 0.05; empty above, and of NaN."""
+    return "*" * sum(p_adjusted < level for level in _LEVELS)
+
+
+def p_floor(n_bootstrap: int, *, n_comparisons: int = 1) -> float:
+    """Return what a p-value of the paired bootstrap, adjusted over so many comparisons, cannot be below; at most 1."""
+    return min(1.0, 2 * n_comparisons / (1 + n_bootstrap))
+
+
+def shown_p(p_adjusted: float, *, floor: float = 0.0) -> str:
+    """Return an adjusted p as text; at its floor it is only known to be no greater, and NaN is a dash.
+
+    Examples
+    --------
+    >>> shown_p(0.0018, floor=0.0018), shown_p(0.02, floor=0.0018), shown_p(0.0)
+    ('≤ 0.0018', '0.02', '< 1e-300')
+    """
+    if math.isnan(p_adjusted):
+        return "–"
+    if p_adjusted < _SMALLEST:
+        return f"< {_SMALLEST:g}"
+    return f"{'≤ ' * (p_adjusted <= floor * (1 + _ROUNDING))}{p_adjusted:.2g}"
+
+
+def p_legend(n_bootstrap: int, *, n_comparisons: int) -> str:
+    """Return a sentence on what the marks mean, and on what p so many resamples can show at the least."""
+    floor = p_floor(n_bootstrap, n_comparisons=n_comparisons)
+    marks = [f"{'*' * (i + 1)} < {level:g}" for i, level in enumerate(reversed(_LEVELS)) if floor < level]
+    return (
+        f"Of {n_bootstrap:,} resamples and {n_comparisons:,} comparison{'s' * (n_comparisons != 1)} no adjusted p of "
+        f"the bootstrap can be below {floor:.2g}: one that stands there is given as ≤ {floor:.2g}. "
+        + (f"By the bootstrap {', '.join(marks)}." if marks else "No mark can be reached.")
+    )
 
 
 def holm(p_values: ArrayLike) -> NDArray[np.float64]:
@@ -125,8 +172,14 @@ def adjusted(comparisons: Sequence[Comparison]) -> list[Comparison]:
     """Return the comparisons with both p-values adjusted by Holm's method, each kind over all of them."""
     bootstrap = holm([comparison.p_bootstrap for comparison in comparisons])
     mcnemar = holm([comparison.p_mcnemar for comparison in comparisons])
+    n_tests = int(np.count_nonzero(~np.isnan(bootstrap)))
     return [
-        replace(one, p_adjusted=float(first), p_mcnemar_adjusted=float(second))
+        replace(
+            one,
+            p_adjusted=float(first),
+            p_mcnemar_adjusted=float(second),
+            p_floor=p_floor(one.n_bootstrap, n_comparisons=n_tests),
+        )
         for one, first, second in zip(comparisons, bootstrap, mcnemar, strict=True)
     ]
 
@@ -161,6 +214,8 @@ def _compared(
         p_mcnemar=p_mcnemar,
         p_adjusted=p_value,
         p_mcnemar_adjusted=p_mcnemar,
+        n_bootstrap=n_bootstrap,
+        p_floor=p_floor(n_bootstrap),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,12 +13,11 @@ from numpy.typing import NDArray
 from diptych.errors import EvaluationError
 from diptych.evaluation.answer_absent import (
     auroc,
-    conformal_sets,
-    conformal_threshold,
     expected_calibration_error,
     risk_coverage,
     take_out_answers,
 )
+from diptych.evaluation.conformal_splits import N_SPLITS, conformal_splits
 from diptych.evaluation.results_rows import highest_probability
 from diptych.ranking.ranking import known_scores, rank_against_ties
 
@@ -34,8 +34,13 @@ _COLUMNS = (
     "risk_coverage_area",
     "calibration_error",
     "conformal_coverage",
+    "conformal_coverage_deviation",
     "conformal_size",
+    "conformal_size_deviation",
     "conformal_empty",
+    "conformal_calibration_molecules",
+    "conformal_tested",
+    "conformal_unbounded_splits",
 )
 Scores = Sequence[NDArray[np.floating]]
 
@@ -82,10 +87,9 @@ def answer_absent_table(
     temperatures
         Of the methods whose scores are calibrated: probabilities are the softmax of score / T.
     error_rate
-        Of the conformal sets. Half of the molecules, drawn by the seed and one spectrum of each, set the threshold; the
-        spectra of the other half are tested.
+        Of the conformal sets, see `conformal_splits`: means over random splits of the molecules.
     n_bootstrap, seed
-        Resamples of molecules for the 95 % percentile intervals.
+        Resamples of molecules for the 95 % percentile intervals; the seed draws the splits, too.
 
     Returns
     -------
@@ -94,7 +98,10 @@ def answer_absent_table(
         others have no score); ``auroc`` of the best score with the answer in the list against without
         (``low``, ``high``); the same of the first probability, ``auroc_probability``, where calibrated;
         ``risk_coverage_area`` by score, or by probability where calibrated; ``calibration_error`` where calibrated;
-        ``conformal_coverage``, ``conformal_size``, ``conformal_empty`` (fraction of sets). None where unknown.
+        of the conformal sets, means over 100 splits, ``conformal_coverage`` and ``conformal_size``, each with its
+        standard deviation over the splits (``..._deviation``), ``conformal_empty`` (fraction of sets),
+        ``conformal_calibration_molecules``, ``conformal_tested`` (queries), and ``conformal_unbounded_splits``, those
+        in which every candidate is taken, as so few molecules set no threshold. None where unknown.
     """
     known = temperatures or {}
     scores = {name: [known_scores(one) for one in given] for name, given in scores.items()}
@@ -129,23 +136,34 @@ def _row(
             "calibration_error": expected_calibration_error(sure, right),
         }
     row["risk_coverage_area"] = risk_coverage(sure, right).area
-    return row | _conformal(kept, positions, molecules, error_rate=error_rate, seed=seed)
+    return row | _conformal(kept, positions, molecules.tolist(), error_rate=error_rate, seed=seed)
+
+
+def conformal_notes(rows: Sequence[Mapping[str, Any]], *, error_rate: float = ERROR_RATE) -> list[str]:
+    """Return a sentence for every row of `answer_absent_table` whose conformal sets hold every candidate."""
+    needed = math.ceil(round(1 / error_rate, 9)) - 1
+    return [
+        f"{row['ranker']}: the conformal sets of {row['conformal_unbounded_splits']} of {N_SPLITS} splits hold every "
+        f"candidate, so that their coverage says nothing; {row['conformal_calibration_molecules']} molecules set the "
+        f"threshold, and an error rate of {error_rate:g} needs at least {needed}."
+        for row in rows
+        if row["conformal_unbounded_splits"]
+    ]
 
 
 def _conformal(
-    scores: Scores, positions: Sequence[int], molecules: NDArray[np.str_], *, error_rate: float, seed: int
-) -> dict[str, float]:
-    """Return coverage and size of conformal sets, half of the molecules setting the threshold."""
-    rng = np.random.default_rng(seed)
-    order = rng.permutation(np.unique(molecules))
-    kept = [int(rng.choice(np.flatnonzero(molecules == block))) for block in order[: len(order) // 2]]
-    threshold = conformal_threshold([float(scores[i][positions[i]]) for i in kept], error_rate=error_rate)
-    tested = np.flatnonzero(np.isin(molecules, order[len(order) // 2 :])).tolist()
-    found = conformal_sets([scores[i] for i in tested], [positions[i] for i in tested], threshold=threshold)
+    scores: Scores, positions: Sequence[int], molecules: Sequence[str], *, error_rate: float, seed: int
+) -> dict[str, float | None]:
+    found = conformal_splits(scores, positions, molecules, error_rate=error_rate, seed=seed)
     return {
         "conformal_coverage": found.coverage,
-        "conformal_size": found.mean_size,
-        "conformal_empty": found.n_empty / len(tested),
+        "conformal_coverage_deviation": found.coverage_deviation,
+        "conformal_size": found.size,
+        "conformal_size_deviation": found.size_deviation,
+        "conformal_empty": found.empty,
+        "conformal_calibration_molecules": found.n_calibration_molecules,
+        "conformal_tested": found.n_tested,
+        "conformal_unbounded_splits": found.n_unbounded,
     }
 
 

@@ -36,6 +36,11 @@ _STYLE: Any = {
 }
 
 
+def colour_of(number: int) -> str:
+    """Return the colour of the method of a number; from the eighth on they repeat, with another style of line."""
+    return COLOURS[number % (len(COLOURS) - 1)]
+
+
 @contextmanager
 def drawing(width: float = 6.4, height: float = 3.6) -> Iterator[tuple[Figure, Axes]]:
     """Yield a figure and its axes in the common style.

@@ -3,39 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from diptych.evaluation.answer_absent import risk_coverage
-from diptych.evaluation.figures import COLOURS, GREY, drawing, panels, svg
+from diptych.evaluation.figures import COLOURS, GREY, colour_of, drawing, panels, svg
 from diptych.evaluation.metrics import hits
 from diptych.evaluation.pair_scores import PairCurve
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-    from diptych.evaluation.list_length import LengthBin
     from diptych.evaluation.results import QueryResults
     from diptych.evaluation.results_scores import CandidateScores
-    from diptych.evaluation.strata import Stratum
 
 _KS = (1, 2, 3, 4, 5, 7, 10, 14, 20, 30, 50, 100, 256)
 _CALIBRATION_BINS = 10
-_TITLES = {
-    "n_peaks": "peaks",
-    "collision_energy": "collision energy (eV)",
-    "nearest_training": "Tanimoto to training",
-}
 _CURVE_POINTS = 400
 _LINE_STYLES = ("-", ":", "-.")
 _LEAST_COVERAGE = 0.01  # of fewer answers the risk is noise
-
-
-def colour_of(number: int) -> str:
-    """Return the colour of the method of a number; from the eighth on they repeat, with another style of line."""
-    return COLOURS[number % (len(COLOURS) - 1)]
 
 
 def rank_curves(methods: Mapping[str, ArrayLike], chance: Callable[[int], NDArray[np.float64]]) -> str:
@@ -136,99 +122,6 @@ def _reliability(
     stated = np.bincount(bins, weights=probability, minlength=_CALIBRATION_BINS)[filled] / counts[filled]
     correct = np.bincount(bins, weights=right, minlength=_CALIBRATION_BINS)[filled] / counts[filled]
     return stated, correct, counts[filled]
-
-
-def list_lengths(methods: Mapping[str, Sequence[LengthBin]]) -> str:
-    """Return hit rates at 1 by list length with their intervals, beside chance."""
-    with drawing(6.4, 3.2) as (figure, axes):
-        first = next(iter(methods.values()))
-        spread = np.linspace(-0.15, 0.15, len(methods)) if len(methods) > 1 else np.zeros(1)
-        for number, (name, bins) in enumerate(methods.items()):
-            places = np.arange(len(bins)) + spread[number]
-            rates = 100 * np.array([one.hit_rate for one in bins])
-            ends = np.nan_to_num(100 * np.array([[one.low, one.high] for one in bins]), nan=0.0)
-            known = np.array([not np.isnan(one.low) for one in bins])
-            axes.vlines(places[known], ends[known, 0], ends[known, 1], color=colour_of(number), linewidth=1.2)
-            axes.plot(places, rates, "o", color=colour_of(number), markersize=4.5, label=name)
-        for place, one in enumerate(first):
-            axes.hlines(100 * one.chance, place - 0.3, place + 0.3, color=GREY, linewidth=1.2, linestyle="--")
-        axes.set_xticks(
-            range(len(first)),
-            [
-                f"{one.shortest}" + f"–{one.longest}" * (one.longest > one.shortest) + f"\n{one.n_queries:,}"
-                for one in first
-            ],
-        )
-        axes.set(xlabel="candidates in the list; queries (dashed: chance)", ylabel="hit rate at 1 (%)", ylim=(0, 101))
-        figure.legend(loc="outside right upper")
-        return svg(figure, "lengths")
-
-
-def strata(columns: Mapping[str, Sequence[Stratum]]) -> str:
-    """Return hit rates at 1 of the strata of several columns; strata of fewer than 20 molecules are hollow."""
-    with panels(len(columns), columns=2, width=3.4, height=2.5) as (figure, every):
-        for axes, (column, found) in zip(every, columns.items(), strict=True):
-            filled = [one for one in found if one.n_queries][::-1]
-            for height, one in enumerate(filled):
-                face = "white" if one.is_small else COLOURS[0]
-                if not np.isnan(one.low):
-                    axes.plot([100 * one.low, 100 * one.high], [height, height], color=COLOURS[0], linewidth=1.2)
-                axes.plot(100 * one.chance, height, "|", color=GREY, markersize=9)
-                axes.plot(100 * one.hit_rate, height, "o", color=COLOURS[0], markerfacecolor=face, markersize=4.5)
-            axes.set_yticks(range(len(filled)), [one.label for one in filled], fontsize=7)
-            axes.set(title=_TITLES.get(column, column.replace("_", " ")), xlim=(0, 100), ylim=(-0.6, len(filled) - 0.4))
-            axes.set_xlabel("hit rate at 1 (%); grey: chance", fontsize=8)
-        return svg(figure, "strata")
-
-
-def robustness_curves(rows: Sequence[Mapping[str, Any]], *, metric: str = "hit_rate@1") -> str:
-    """Return a metric by strength of every perturbation, one panel a perturbation and one line a ranker.
-
-    Parameters
-    ----------
-    rows
-        As ``diptych benchmark`` writes them: ``ranker``, ``perturbation``, ``strength``, ``metrics``.
-    metric
-        To draw.
-    """
-    spoiled = list(dict.fromkeys(row["perturbation"] for row in rows if row["perturbation"] != "none"))
-    rankers = list(dict.fromkeys(row["ranker"] for row in rows))
-    highest = max(100 * row["metrics"][metric]["spectrum"] for row in rows)
-    with panels(len(spoiled), columns=3, width=2.4, height=2.1, share_y=True) as (figure, every):
-        for axes, perturbation in zip(every, spoiled, strict=True):
-            for number, ranker in enumerate(rankers):
-                own = [row for row in rows if row["ranker"] == ranker]
-                line, as_measured = _robustness_lines(own, perturbation)
-                style: dict[str, Any] = {"marker": "o", "markersize": 3, "color": colour_of(number)}
-                if as_measured:
-                    _plot_metric(axes, as_measured, metric, linestyle=":", alpha=0.6, **style)
-                _plot_metric(axes, line, metric, label=ranker, **style)
-            axes.set_title(perturbation.replace("_", " "), fontsize=8)
-            axes.set(ylim=(0, 1.08 * highest))
-        every[0].set_ylabel("hit rate at 1 (%)")
-        figure.legend(*every[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
-        return svg(figure, "robustness")
-
-
-def _robustness_lines(
-    rows: Sequence[Mapping[str, Any]], perturbation: str
-) -> tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]]:
-    """Return the rows of a perturbation from the least, and those of the same queries as measured, where they differ.
-
-    A spectrum of another energy is not there for every query: each distance has queries, and a row "none", of its own.
-    """
-    spoiled = sorted((row for row in rows if row["perturbation"] == perturbation), key=lambda row: row["strength"])
-    plain = [row for row in rows if row["perturbation"] == "none"]
-    if perturbation == "other_energy_ev":
-        strengths = {row["strength"] for row in spoiled}
-        return spoiled, [row for row in plain if row["strength"] in strengths]
-    whole = [{**row, "strength": 0.0} for row in plain[:1]]
-    return sorted([*whole, *spoiled], key=lambda row: row["strength"]), []
-
-
-def _plot_metric(axes: Axes, rows: Sequence[Mapping[str, Any]], metric: str, **style: Any) -> None:  # noqa: ANN401
-    values = [100 * row["metrics"][metric]["spectrum"] for row in rows]
-    axes.plot([row["strength"] for row in rows], values, **style)
 
 
 def split_ladder(rungs: Mapping[str, Mapping[str, tuple[float, float, float]]]) -> str:

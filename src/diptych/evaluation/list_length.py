@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 from scipy.stats import norm
 
-from diptych.evaluation.figures_of_merit import summarised
+from diptych.evaluation.against_controls import Against, group_rate
 from diptych.evaluation.metrics import hits
 
 if TYPE_CHECKING:
@@ -30,32 +31,48 @@ class LengthBin:
     Attributes
     ----------
     shortest, longest
-        Number of candidates, both ends included.
+        The bin's own ends, both included; None of the last, which has no end.
     n_queries, n_molecules
-        In the bin.
+        In the bin, which may be empty; then every figure is NaN.
     hit_rate, low, high
         With its 95 % interval over molecules; NaN ends of one molecule.
     chance
         Hit rate that random scores have in these very lists; 0 where a list lacks the answer.
     beyond_chance
         (hit rate - chance) / (1 - chance): 0 for chance, 1 for perfection; NaN where chance is 1.
+    against
+        Controls on the same queries, and the method less each.
     """
 
     shortest: int
-    longest: int
-    n_queries: int
-    n_molecules: int
-    hit_rate: float
-    low: float
-    high: float
-    chance: float
-    beyond_chance: float
+    longest: int | None
+    n_queries: int = 0
+    n_molecules: int = 0
+    hit_rate: float = math.nan
+    low: float = math.nan
+    high: float = math.nan
+    chance: float = math.nan
+    beyond_chance: float = math.nan
+    against: tuple[Against, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """Its ends as text: ``1``, ``2 to 4``, ``256 and more``."""
+        if self.longest is None:
+            return f"{self.shortest} and more"
+        return f"{self.shortest}" if self.shortest == self.longest else f"{self.shortest} to {self.longest}"
 
 
 def by_list_length(
-    results: QueryResults, *, k: int = 1, edges: Sequence[int] = EDGES, n_bootstrap: int = 2000, seed: int = 0
+    results: QueryResults,
+    *,
+    k: int = 1,
+    edges: Sequence[int] = EDGES,
+    controls: Sequence[str] = (),
+    n_bootstrap: int = 2000,
+    seed: int = 0,
 ) -> list[LengthBin]:
-    """Return hit rate and chance by bins of list length; bins without a query are left out.
+    """Return hit rate and chance by bins of list length, the empty among them.
 
     Parameters
     ----------
@@ -65,29 +82,39 @@ def by_list_length(
         Of the hit rate.
     edges
         Ascending; a bin reaches from one edge to just below the next, the last has no end. Lists shorter than the first
-        edge are a bin of their own.
+        edge are a bin of their own, where there are such.
+    controls
+        Of the table, to stand beside: `strongest_controls`.
     n_bootstrap, seed
         Of the intervals.
     """
     owner = np.searchsorted(np.asarray(edges), results.n_candidates, side="right")
-    return [_bin(results.take(owner == number), k=k, n_bootstrap=n_bootstrap, seed=seed) for number in np.unique(owner)]
-
-
-def _bin(results: QueryResults, *, k: int, n_bootstrap: int, seed: int) -> LengthBin:
-    hit = summarised({"hit": hits(k, results.ranks)}, molecules=results.targets, n_bootstrap=n_bootstrap, seed=seed)[
-        "hit"
+    ends = [(0, edges[0] - 1), *((low, high - 1) for low, high in pairwise(edges)), (edges[-1], None)]
+    against = tuple(Against(name=name) for name in controls)
+    bins = [LengthBin(shortest=low, longest=high, against=against) for low, high in ends]
+    return [
+        _filled(empty, results.take(owner == number), k=k, n_bootstrap=n_bootstrap, seed=seed)
+        for number, empty in enumerate(bins)
+        if number or (owner == 0).any()
     ]
+
+
+def _filled(empty: LengthBin, results: QueryResults, *, k: int, n_bootstrap: int, seed: int) -> LengthBin:
+    if not len(results):
+        return empty
+    controls = [one.name for one in empty.against]
+    found = group_rate(results, controls, k=k, n_bootstrap=n_bootstrap, seed=seed)
     chance = float(results.random_hits(k).mean())
-    return LengthBin(
-        shortest=int(results.n_candidates.min()),
-        longest=int(results.n_candidates.max()),
+    return replace(
+        empty,
         n_queries=len(results),
         n_molecules=results.n_molecules,
-        hit_rate=hit.spectrum,
-        low=hit.low,
-        high=hit.high,
+        hit_rate=found.hit_rate,
+        low=found.low,
+        high=found.high,
         chance=chance,
-        beyond_chance=math.nan if chance >= 1 else (hit.spectrum - chance) / (1 - chance),
+        beyond_chance=math.nan if chance >= 1 else (found.hit_rate - chance) / (1 - chance),
+        against=found.against,
     )
 
 

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from diptych.spectra.spectrum import Spectrum
 
 SEARCH_KS = (1, 5, 10)
-_COUNTS = ("queries", "left_out")
+_COUNTS = ("queries", "left_out", "conformal_tested")
+_SIZES = ("_size", "_size_deviation")
 _BY_FORM = ("without_own_reference", "without_competitor", "misses")
 
 
@@ -200,7 +201,7 @@ def _shown(value: object, name: str) -> str:
         mean, deviation = value["mean"], value["deviation"]
         shown = "" if mean is None else f"{100 * mean:.1f}"
         return shown if deviation is None else f"{shown} ± {100 * deviation:.1f}"
-    if isinstance(value, float) and name.endswith("_size"):
+    if isinstance(value, float) and name.endswith(_SIZES):
         return f"{value:.1f}"
     if isinstance(value, float) and (name.startswith("n_") or name in _COUNTS):
         return _count(value)

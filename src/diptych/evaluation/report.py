@@ -35,7 +35,7 @@ def report_of(evaluation: Evaluation) -> dict[str, Any]:
         "metrics": _metrics(evaluation, evaluation.answers),
         "controls": {control.ranker: _metrics(evaluation, control) for control in evaluation.controls},
         "above_controls": _above_controls(evaluation),
-        "intervals": "95 %, bias-corrected and accelerated bootstrap over molecules",
+        "intervals": "95 %, bias-corrected and accelerated bootstrap over molecules; above_controls: its percentiles",
         "ties": "against the target",
         "ks": list(evaluation.ks),
         "n_bootstrap": evaluation.n_bootstrap,

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from diptych.errors import EvaluationError
-from diptych.evaluation import figures_report
+from diptych.evaluation import figures_report, figures_robustness
 from diptych.evaluation.audit_page import html_table, interval_cell, table
 from diptych.evaluation.evaluation import Evaluation
 from diptych.evaluation.report_page import heading, page
-from diptych.evaluation.report_sections import Method, Section
+from diptych.evaluation.report_section import Section
+from diptych.evaluation.report_sections import Method
 from diptych.evaluation.results import QueryResults
 from diptych.evaluation.wording import counted
 from diptych.files import replacing
@@ -59,9 +60,12 @@ def robustness_section(path: Path) -> Section:
         )
     return Section(
         title="Robustness",
-        text="Hit rate at 1 as the spectra asked are spoiled more and more; training is as it was. Spectra of another "
-        "energy are there for some queries alone: dotted, the same queries as they were measured.",
-        picture=figures_report.robustness_curves(rows),
+        text="Hit rate at 1 as the spectra asked are spoiled more and more; training is as it was. Bands and bars are "
+        "95 % intervals over molecules of each rate by itself; as the same queries are asked at every strength, a loss "
+        "may be surer than bands that overlap let it seem. Replicates of another energy are there for some queries "
+        "alone, at each least distance for others: their points stand by themselves, hollow for the same queries as "
+        "they were measured.",
+        picture=figures_robustness.robustness_curves(rows),
         data=rows,
     )
 

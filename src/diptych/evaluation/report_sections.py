@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,14 +12,14 @@ import numpy as np
 from diptych.evaluation import figures_report
 from diptych.evaluation.answer_absent import auroc as auroc_of
 from diptych.evaluation.answer_absent import expected_calibration_error, risk_coverage, take_out_answers
-from diptych.evaluation.audit_page import COMPARED, comparison_row, length_table, stratum_table
+from diptych.evaluation.audit_page import COMPARED, comparison_legend, comparison_row
 from diptych.evaluation.comparison_table import compare
 from diptych.evaluation.figures_of_merit import figures_of_merit
-from diptych.evaluation.list_length import by_list_length, length_effect
 from diptych.evaluation.metrics import hits
 from diptych.evaluation.pair_scores import PairCurve, pair_curve
+from diptych.evaluation.report_groups import length_section, strata_sections
+from diptych.evaluation.report_section import Section
 from diptych.evaluation.results import QueryResults
-from diptych.evaluation.strata import COLUMNS, by_stratum
 
 if TYPE_CHECKING:
     from diptych.evaluation.evaluation import MetricValue
@@ -31,7 +31,6 @@ _MCES = {
     "exact": "exact up to 15",
     "": "as its table has it, exact or a bound",
 }
-_DRAWN_STRATA = ("instrument_class", "adduct", "collision_energy", "n_peaks", "ring_systems", "nearest_training")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -53,31 +52,7 @@ class Method:
     mces: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Section:
-    """One section of a report.
-
-    Attributes
-    ----------
-    title, text
-        Heading and remark.
-    header, rows
-        Of its table; empty for none.
-    picture
-        SVG, or other HTML; empty for none.
-    data
-        The numbers, as JSON can hold them.
-    """
-
-    title: str
-    text: str = ""
-    header: Sequence[str] = ()
-    rows: Sequence[Sequence[str]] = ()
-    picture: str = ""
-    data: Any = field(default=None)
-
-
-def result_sections(methods: Mapping[str, Method], *, n_bootstrap: int = 2000, seed: int = 0) -> list[Section]:
+def result_sections(methods: Mapping[str, Method], *, n_bootstrap: int = 10_000, seed: int = 0) -> list[Section]:
     """Return everything that follows from saved results alone.
 
     Parameters
@@ -107,8 +82,8 @@ def result_sections(methods: Mapping[str, Method], *, n_bootstrap: int = 2000, s
         ),
         *_scores(methods),
         *_confidence(tables, methods),
-        _lengths(tables, **bootstrap),
-        *_strata(next(iter(tables)), first.results, **bootstrap),
+        length_section(tables, **bootstrap),
+        *strata_sections(tables, **bootstrap),
     ]
     return [section for section in found if section.rows or section.picture]
 
@@ -170,9 +145,8 @@ def _differences(methods: Mapping[str, QueryResults], *, n_bootstrap: int, seed:
     found = compare(methods, against=first, n_bootstrap=n_bootstrap, seed=seed) if len(methods) > 1 else []
     return Section(
         title=f"Differences to {first}",
-        text="Hit rate at 1 of each method less that of the first, in points, on the queries of both. p by paired "
-        "bootstrap over molecules and by McNemar's test, which takes spectra for independent, each adjusted by Holm's "
-        "method over the table; * < 0.05, ** < 0.01, *** < 0.001 by the bootstrap.",
+        text="Hit rate at 1 of each method less that of the first, in points, on the queries of both. "
+        + comparison_legend(found),
         header=("method", *COMPARED),
         rows=[comparison_row(one, name=one.first) for one in found],
         data=[
@@ -180,6 +154,7 @@ def _differences(methods: Mapping[str, QueryResults], *, n_bootstrap: int, seed:
                 "method": one.first,
                 "difference": one.difference,
                 "p_adjusted": _known(one.p_adjusted),
+                "p_floor": one.p_floor,
                 "p_mcnemar": _known(one.p_mcnemar),
                 "p_mcnemar_adjusted": _known(one.p_mcnemar_adjusted),
             }
@@ -281,54 +256,6 @@ def _trust(results: QueryResults, scores: CandidateScores | None) -> dict[str, A
         "risk_coverage_area": risk_coverage(probability[known], right[known]).area,
         "absent_auroc": None if top is None else _known(auroc_of(top.present, top.absent)),
     }
-
-
-def _lengths(tables: Mapping[str, QueryResults], *, n_bootstrap: int, seed: int) -> Section:
-    found = {
-        name: by_list_length(results, n_bootstrap=n_bootstrap, seed=seed)
-        for name, results in tables.items()
-        if tuple(results.n_candidates) == tuple(next(iter(tables.values())).n_candidates)
-    }
-    header, rows = length_table(found[next(iter(found))])
-    effects = {name: length_effect(tables[name]) for name in found}
-    slopes = "; ".join(
-        f"{name} {effect.slope:+.2f} (standard error {effect.standard_error:.2f})"
-        for name, effect in effects.items()
-        if effect is not None
-    )
-    return Section(
-        title="List length",
-        text="Longer lists are harder for every method; chance is what random scores reach in the same lists. The "
-        "table is "
-        "that of the first method."
-        + (f" Change of the log odds of a hit for each doubling of the list: {slopes}." * bool(slopes)),
-        header=header,
-        rows=rows,
-        picture=figures_report.list_lengths(found),
-    )
-
-
-def _strata(name: str, results: QueryResults, *, n_bootstrap: int, seed: int) -> list[Section]:
-    found = {
-        column: by_stratum(results, column, n_bootstrap=n_bootstrap, seed=seed)
-        for column in COLUMNS
-        if any(results.text(column))
-    }
-    if not found:
-        return []
-    drawn = {column: found[column] for column in _DRAWN_STRATA if column in found}
-    header = ("column", *stratum_table([])[0])
-    rows = [(column, *row) for column, strata in found.items() for row in stratum_table(strata)[1]]
-    return [
-        Section(
-            title=f"Strata of {name}",
-            text="Hit rate at 1 of queries that have something in common; hollow points are of fewer than 20 "
-            "molecules.",
-            header=header,
-            rows=rows,
-            picture=figures_report.strata(drawn) if drawn else "",
-        )
-    ]
 
 
 def _percent(value: MetricValue) -> str:

@@ -7,12 +7,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 
-from diptych.evaluation.figures_of_merit import summarised
-from diptych.evaluation.metrics import hits
+from diptych.evaluation.against_controls import Against, group_rate
 
 if TYPE_CHECKING:
     from diptych.evaluation.results import QueryResults
@@ -50,6 +49,13 @@ COLUMNS = (
 """The columns by which errors are shown, where the results have them."""
 
 
+class _How(TypedDict):
+    controls: Sequence[str]
+    k: int
+    n_bootstrap: int
+    seed: int
+
+
 @dataclass(frozen=True, kw_only=True)
 class Stratum:
     """Queries with one value of one column.
@@ -64,6 +70,8 @@ class Stratum:
         With its 95 % interval over molecules; NaN ends of one molecule.
     chance
         Hit rate of random scores in these lists.
+    against
+        Controls on the same queries, and the method less each.
     """
 
     column: str
@@ -74,6 +82,7 @@ class Stratum:
     low: float = math.nan
     high: float = math.nan
     chance: float = math.nan
+    against: tuple[Against, ...] = ()
 
     @property
     def is_small(self) -> bool:
@@ -87,6 +96,7 @@ def by_stratum(
     *,
     k: int = 1,
     at_most: int = 12,
+    controls: Sequence[str] = (),
     n_bootstrap: int = 2000,
     seed: int = 0,
 ) -> list[Stratum]:
@@ -104,14 +114,15 @@ def by_stratum(
         Of the hit rate.
     at_most
         Values of a column that are told apart.
+    controls
+        Of the table, to stand beside: `strongest_controls`.
     n_bootstrap, seed
         Of the intervals.
     """
     labels = labels_of(results, column, at_most=at_most)
+    how: _How = {"controls": controls, "k": k, "n_bootstrap": n_bootstrap, "seed": seed}
     found = [
-        _stratum(
-            results.take([given == label for given in labels]), column, label, k=k, n_bootstrap=n_bootstrap, seed=seed
-        )
+        _stratum(results.take([given == label for given in labels]), column, label, how)
         for label in _order(labels, column)
     ]
     return [stratum for stratum in found if stratum.n_queries or stratum.label not in {UNKNOWN, OTHERS}]
@@ -126,21 +137,21 @@ def labels_of(results: QueryResults, column: str, *, at_most: int = 12) -> list[
     return [(value if value in common else OTHERS) if value else UNKNOWN for value in values]
 
 
-def _stratum(results: QueryResults, column: str, label: str, *, k: int, n_bootstrap: int, seed: int) -> Stratum:
+def _stratum(results: QueryResults, column: str, label: str, how: _How) -> Stratum:
     if not len(results):
-        return Stratum(column=column, label=label, n_queries=0, n_molecules=0)
-    hit = summarised({"hit": hits(k, results.ranks)}, molecules=results.targets, n_bootstrap=n_bootstrap, seed=seed)[
-        "hit"
-    ]
+        against = tuple(Against(name=name) for name in how["controls"])
+        return Stratum(column=column, label=label, n_queries=0, n_molecules=0, against=against)
+    found = group_rate(results, how["controls"], k=how["k"], n_bootstrap=how["n_bootstrap"], seed=how["seed"])
     return Stratum(
         column=column,
         label=label,
         n_queries=len(results),
         n_molecules=results.n_molecules,
-        hit_rate=hit.spectrum,
-        low=hit.low,
-        high=hit.high,
-        chance=float(results.random_hits(k).mean()),
+        hit_rate=found.hit_rate,
+        low=found.low,
+        high=found.high,
+        chance=float(results.random_hits(how["k"]).mean()),
+        against=found.against,
     )
 
 
