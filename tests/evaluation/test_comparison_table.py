@@ -95,3 +95,11 @@ def test_methods_that_share_no_query_or_are_unknown_are_refused():
         compare(methods, against="base")
     with pytest.raises(EvaluationError, match="no method 'nearest' to compare with; expected one of base, other"):
         compare(methods, against="nearest")
+
+
+@pytest.mark.parametrize(("n_molecules", "least"), [(2, 0.5), (3, 0.25), (8, 2**-7)])
+def test_few_molecules_cannot_be_more_significant_than_their_signs(n_molecules: int, least: float):
+    names = [f"M{number}" for number in range(n_molecules)]
+    assert paired_bootstrap(np.ones(n_molecules), names)[2] == least
+    # Two spectra that balance each other are no further molecule.
+    assert paired_bootstrap(np.append(np.ones(n_molecules), [1.0, -1.0]), [*names, "A", "A"])[2] >= least

@@ -55,6 +55,18 @@ def test_spectra_of_a_molecule_that_sets_the_threshold_are_not_tested():
     assert math.isnan(conformal_splits(scores, [0] * 12, molecules, error_rate=0.5, n_splits=1).coverage_deviation)
 
 
+def test_coverage_is_by_molecule_as_the_promise_is():
+    # One molecule in seven is hard, and has twenty spectra: by spectrum a third of all answers would seem uncovered.
+    rng = np.random.default_rng(0)
+    is_hard = np.arange(210) % 7 == 0
+    n_spectra = np.where(is_hard, 20, 1)
+    centres = rng.normal(size=210) - 5 * is_hard
+    scores = [np.array([centre, 0.0]) for centre in np.repeat(centres, n_spectra)]
+    molecules = [f"M{number}" for number in np.repeat(np.arange(210), n_spectra)]
+    found = conformal_splits(scores, [0] * len(scores), molecules, error_rate=0.1)
+    assert found.coverage == pytest.approx(0.9, abs=0.02)
+
+
 def test_one_molecule_cannot_be_split():
     with pytest.raises(EvaluationError, match="conformal sets: 1 molecules; expected at least two"):
         conformal_splits([np.ones(2)] * 3, [0] * 3, ["A"] * 3, error_rate=0.1)

@@ -229,7 +229,8 @@ def paired_bootstrap(
     Notes
     -----
     p = min(1, 2 (1 + min(#{d* <= 0}, #{d* >= 0})) / (1 + B)) over B resampled mean differences d* (Davison and Hinkley
-    1997, doi:10.1017/CBO9780511802843, eq. 4.11); it cannot be below 2 / (1 + B).
+    1997, doi:10.1017/CBO9780511802843, eq. 4.11); it cannot be below 2 / (1 + B), nor below 2^(1 - m) of m molecules whose
+    spectra do not balance each other, which is the least p of a test of their signs: so few say no more.
     """
     table = sum_by_molecule([differences], molecules)
     if table.sizes.size < 2 or n_bootstrap < 1:
@@ -238,4 +239,6 @@ def paired_bootstrap(
     low, high = np.quantile(resampled, (0.025, 0.975))
     # Sums of equal differences may miss 0 by their last bit.
     extreme = min(np.count_nonzero(resampled <= 1e-12), np.count_nonzero(resampled >= -1e-12))
-    return float(low), float(high), min(1.0, 2 * (1 + int(extreme)) / (1 + n_bootstrap))
+    n_differing = int(np.count_nonzero(np.abs(table.sums[:, 0]) > 1e-12))
+    p = max(2 * (1 + int(extreme)) / (1 + n_bootstrap), 2.0 ** (1 - n_differing))
+    return float(low), float(high), min(1.0, p)

@@ -24,7 +24,7 @@ class ConformalSplits:
     ----------
     coverage, size, empty
         Mean over splits of the fraction of sets that hold their answer, of the candidates in a set, and of the fraction
-        of sets that are empty.
+        of sets that are empty, each by molecule: the mean over molecules of the mean over a molecule's spectra.
     coverage_deviation, size_deviation
         Sample standard deviations over splits; NaN of one split.
     n_calibration_molecules
@@ -89,14 +89,16 @@ def conformal_splits(
     for split, rows in enumerate(drawn):
         is_tested[split] = ~np.isin(codes, codes[rows])
     sizes = _set_sizes(scores_per_query, thresholds)
-    coverage = _mean_where(of_answer >= thresholds[:, None], is_tested)
-    size = _mean_where(sizes, is_tested)
+    # The threshold is of one spectrum of each molecule, so that it is molecules for which it promises anything.
+    weights = is_tested / np.bincount(codes)[codes]
+    coverage = _weighted_mean(of_answer >= thresholds[:, None], weights)
+    size = _weighted_mean(sizes, weights)
     return ConformalSplits(
         coverage=float(coverage.mean()),
         coverage_deviation=_deviation(coverage),
         size=float(size.mean()),
         size_deviation=_deviation(size),
-        empty=float(_mean_where(sizes == 0, is_tested).mean()),
+        empty=float(_weighted_mean(sizes == 0, weights).mean()),
         n_calibration_molecules=n_molecules // 2,
         n_tested=float(is_tested.sum(axis=1).mean()),
         n_splits=n_splits,
@@ -136,9 +138,9 @@ def _set_sizes(scores_per_query: Sequence[ArrayLike], thresholds: NDArray[np.flo
     return sizes
 
 
-def _mean_where(values: NDArray[np.generic], chosen: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Return the mean of the chosen values of every row."""
-    return np.asarray((values * chosen).sum(axis=1) / chosen.sum(axis=1))
+def _weighted_mean(values: NDArray[np.generic], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the weighted mean of every row."""
+    return np.asarray((values * weights).sum(axis=1) / weights.sum(axis=1))
 
 
 def _deviation(values: NDArray[np.float64]) -> float:
