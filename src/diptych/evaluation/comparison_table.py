@@ -229,8 +229,8 @@ def paired_bootstrap(
     Notes
     -----
     p = min(1, 2 (1 + min(#{d* <= 0}, #{d* >= 0})) / (1 + B)) over B resampled mean differences d* (Davison and Hinkley
-    1997, doi:10.1017/CBO9780511802843, eq. 4.11); it cannot be below 2 / (1 + B), nor below 2^(1 - m) of m molecules whose
-    spectra do not balance each other, which is the least p of a test of their signs: so few say no more.
+    1997, doi:10.1017/CBO9780511802843, eq. 4.11); it cannot be below 2 / (1 + B), nor below 2^(1 - m) of m molecules
+    whose spectra do not balance each other, which is the least p of a test of their signs: so few say no more.
     """
     table = sum_by_molecule([differences], molecules)
     if table.sizes.size < 2 or n_bootstrap < 1:

@@ -140,7 +140,7 @@ def _set_sizes(scores_per_query: Sequence[ArrayLike], thresholds: NDArray[np.flo
 
 def _weighted_mean(values: NDArray[np.generic], weights: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the weighted mean of every row."""
-    return np.asarray((values * weights).sum(axis=1) / weights.sum(axis=1))
+    return np.asarray((values.astype(np.float64) * weights).sum(axis=1) / weights.sum(axis=1))
 
 
 def _deviation(values: NDArray[np.float64]) -> float:
