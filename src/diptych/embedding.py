@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from diptych.encoders import SPECTRUM_ENCODERS, STRUCTURE_ENCODERS, build_encoder
@@ -30,7 +30,7 @@ from diptych.encoders.model_folder import CONFIG_FILE, FORMAT_VERSION, model_fol
 from diptych.encoders.projection import projection_heads
 from diptych.encoders.tokens import TokenVectors
 from diptych.errors import ConfigError, ModelError
-from diptych.files import replacing_folder
+from diptych.files import replacing_folder, write_tensors
 from diptych.molecules.structure import Structure
 from diptych.spectra.spectrum import Spectrum
 
@@ -174,7 +174,7 @@ class JointEmbedding(nn.Module):
         }
         with replacing_folder(Path(folder)) as temporary:
             (temporary / CONFIG_FILE).write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
-            save_file(self._stored_tensors(), str(temporary / _WEIGHTS_FILE))
+            write_tensors(self._stored_tensors(), temporary / _WEIGHTS_FILE)
 
     @classmethod
     def load(cls, model: Path | str | None = None) -> Self:

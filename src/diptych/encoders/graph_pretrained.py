@@ -9,12 +9,12 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
 from diptych.encoders.graph_layers import GraphLayers
 from diptych.errors import ConfigError
-from diptych.files import replacing
+from diptych.files import replacing, write_tensors
 
 FORMAT_VERSION = 1
 DESCRIPTION, _WEIGHTS = "tower.json", "weights.safetensors"
@@ -47,7 +47,7 @@ def save_pretrained(layers: GraphLayers, folder: Path, *, tower: str, report: Ma
     }
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in layers.state_dict().items()}
     with replacing(folder / _WEIGHTS) as temporary:
-        save_file(tensors, temporary)
+        write_tensors(tensors, temporary)
     with replacing(folder / DESCRIPTION) as temporary:
         temporary.write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
 

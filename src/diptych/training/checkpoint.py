@@ -9,11 +9,11 @@ from typing import Any
 
 from lightning.fabric.plugins.io.checkpoint_io import CheckpointIO
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
 from diptych.errors import TrainingError
-from diptych.files import replacing_folder
+from diptych.files import replacing_folder, write_tensors
 
 _TENSORS = "tensors.safetensors"
 _STATE = "state.json"
@@ -51,7 +51,7 @@ class SafetensorsCheckpointIO(CheckpointIO):
         tensors: dict[str, Tensor] = {}
         state = _pack(checkpoint, "", tensors)
         with replacing_folder(Path(path)) as folder:
-            save_file(tensors, folder / _TENSORS)
+            write_tensors(tensors, folder / _TENSORS)
             (folder / _STATE).write_text(json.dumps(state), encoding="utf-8")
 
     def load_checkpoint(
