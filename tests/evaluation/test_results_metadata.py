@@ -109,6 +109,7 @@ def test_what_a_spectrum_says_becomes_columns():
     assert columns["instrument_class"] == ("TOF",)
     assert (columns["collision_energy"], columns["n_peaks"], columns["contributor"]) == (("20",), ("2",), ("Lab",))
     assert (columns["formula"], columns["ring_systems"]) == (("C7H8",), ("1",))
+    assert columns["structural_class"] == ("benzenoid",)
     assert spectrum_columns([Spectrum.from_peaks([], [])])["adduct"] == [None]
 
 

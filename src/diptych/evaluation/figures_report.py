@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _KS = (1, 2, 3, 4, 5, 7, 10, 14, 20, 30, 50, 100, 256)
 _CALIBRATION_BINS = 10
+_REST = "any other"
 _CURVE_POINTS = 400
 _LINE_STYLES = ("-", ":", "-.")
 _LEAST_COVERAGE = 0.01  # of fewer answers the risk is noise
@@ -166,7 +167,7 @@ def maps(places: Mapping[str, NDArray[np.floating]], labels: Mapping[str, Sequen
             rest = ~np.isin(values, common)
             x, y = places[title].T
             if rest.any():
-                axes.scatter(x[rest], y[rest], s=4, color=GREY, linewidths=0, label="any other", rasterized=True)
+                axes.scatter(x[rest], y[rest], s=4, color=GREY, linewidths=0, label=_REST, rasterized=True)
             for colour, name in enumerate(common):
                 own = values == name
                 axes.scatter(x[own], y[own], s=4, color=colour_of(colour), linewidths=0, label=name, rasterized=True)
@@ -175,5 +176,14 @@ def maps(places: Mapping[str, NDArray[np.floating]], labels: Mapping[str, Sequen
             if number < len(places):
                 axes.set_title(title)
             if number % len(places) == len(places) - 1:
-                axes.legend(title=kind, loc="center left", bbox_to_anchor=(1.0, 0.5), markerscale=2.5, alignment="left")
+                # The rest was drawn first, to lie below, and is named last.
+                shown = sorted(zip(*axes.get_legend_handles_labels(), strict=True), key=lambda one: one[1] == _REST)
+                axes.legend(
+                    *zip(*shown, strict=True),
+                    title=kind,
+                    loc="center left",
+                    bbox_to_anchor=(1.0, 0.5),
+                    markerscale=2.5,
+                    alignment="left",
+                )
         return svg(figure, "maps")

@@ -16,7 +16,15 @@ from diptych.evaluation.strata import COLUMNS, by_stratum
 if TYPE_CHECKING:
     from diptych.evaluation.results import QueryResults
 
-_DRAWN_STRATA = ("instrument_class", "adduct", "collision_energy", "n_peaks", "ring_systems", "nearest_training")
+_DRAWN_STRATA = (
+    "instrument_class",
+    "adduct",
+    "collision_energy",
+    "n_peaks",
+    "ring_systems",
+    "structural_class",
+    "nearest_training",
+)
 
 
 def length_section(tables: Mapping[str, QueryResults], *, n_bootstrap: int, seed: int) -> Section:

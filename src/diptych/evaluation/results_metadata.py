@@ -16,6 +16,7 @@ from diptych.molecules.mces import MCES_THRESHOLD, has_exact_mces, mces_distance
 from diptych.molecules.murcko import murcko_scaffold
 from diptych.molecules.rings import n_ring_systems
 from diptych.molecules.similarity import aligned_similarity, greatest_similarity, packed_fingerprints
+from diptych.molecules.structural_class import structural_class
 from diptych.molecules.structure import Structure
 
 if TYPE_CHECKING:
@@ -51,13 +52,15 @@ def spectrum_columns(spectra: Sequence[Spectrum]) -> dict[str, list[Any]]:
 
 
 def structure_columns(results: QueryResults) -> dict[str, list[Any]]:
-    """Return formula and number of ring systems of each right answer; None where no SMILES of it is known."""
+    """Return formula, number of ring systems and structural class of each right answer; None of an unknown SMILES."""
     found = {smiles: _read(smiles) for smiles in set(results.text("target_smiles"))}
     structures = [found[smiles] for smiles in results.text("target_smiles")]
     systems = {smiles: None if one is None else n_ring_systems(one.mol()) for smiles, one in found.items()}
+    classes = {smiles: None if one is None else structural_class(one.smiles) for smiles, one in found.items()}
     return {
         "formula": [None if one is None else one.formula for one in structures],
         "ring_systems": [systems[smiles] for smiles in results.text("target_smiles")],
+        "structural_class": [classes[smiles] for smiles in results.text("target_smiles")],
     }
 
 
@@ -198,8 +201,8 @@ def described(results: QueryResults, spectra: Sequence[Spectrum] = (), *, mces: 
     Parameters
     ----------
     results
-        With the SMILES of the answers and of what stood first: formula and ring systems, and Tanimoto similarity and
-        MCES distance of the two, are added.
+        With the SMILES of the answers and of what stood first: formula, ring systems and structural class, and
+        Tanimoto similarity and MCES distance of the two, are added.
     spectra
         That were asked, in the same order: how they were measured is added. Empty for none.
     mces

@@ -41,6 +41,7 @@ COLUMNS = (
     "n_peaks",
     "precursor_mz",
     "ring_systems",
+    "structural_class",
     "formula_seen",
     "scaffold_seen",
     "nearest_training",
