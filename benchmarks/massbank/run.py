@@ -1,16 +1,17 @@
-"""Our own MassBank benchmark: split ladder, one kind of measurement held out, every protocol, all with one recipe.
+"""Our own MassBank benchmark: split ladder, one kind of measurement held out, every protocol of the shipped recipe.
 
     python benchmarks/massbank/run.py massbank-folds.parquet ../shared/data/structures.tsv.xz --work massbank-benchmark
+    python benchmarks/massbank/run.py ... --only presets --presets fragment-interaction --library FOLDER
     python benchmarks/massbank/run.py ... --only peers --peers ../shared/data/peer_benchmark --model FOLDER
 
 `massbank-folds.parquet` is what ``diptych dataset split`` makes. For each split a benchmark is frozen, the recipe
 (``--preset``, ``--epochs``, ``--set``) learns from its training fold, no structure of its lists being a negative, and
-is asked beside the nearest neighbours and chance. What stands in ``--work`` is not made again. Written: ``ladder.md``,
-``held_out.md``, ``protocols.md`` and their JSON files into ``--output``; with ``--only presets`` every recipe of
-``PRESETS`` on the scaffold split as ``presets.md``, with ``--only rankers`` every ranker without a model there as
-``rankers.md``, with ``--only vectors`` the nearest neighbours by each ``--vectors`` (``../learned_similarities``) as
-``vectors.md``, with ``--only peers`` every protocol on the peers' folds and lists as ``peer_protocols.md``, of
-``--model`` if that is given.
+is asked beside the nearest neighbours and chance. What stands in ``--work`` is not made again. Written: ``ladder.md``
+and ``held_out.md`` into ``--output``; with ``--only presets`` the recipes of ``PRESETS`` on the scaffold split as
+``presets.md``, with ``--only rankers`` every ranker without a model there as ``rankers.md``, with ``--only vectors``
+the nearest neighbours by each ``--vectors`` (``../learned_similarities``) as ``vectors.md``, with ``--only peers``
+every protocol on the peers' folds and lists as ``peer_protocols.md``, of ``--model`` if that is given; each with its figures
+as JSON beside it.
 """
 
 from __future__ import annotations
@@ -32,7 +33,6 @@ from plan import (
     MAIN,
     MEASURED,
     PRESETS,
-    PROTOCOLS,
     RANKER_PROTOCOLS,
     RANKERS,
     SHIPPED,
@@ -205,6 +205,7 @@ def write_presets(benchmark: Benchmark, arguments: argparse.Namespace) -> None:
         ]
     title = "Recipes on our own MassBank benchmark, scaffold split"
     write_protocols(folders, arguments.output / "presets", title=title)
+    shutil.copy(frozen / "benchmark.json", arguments.output / "benchmark.json")
 
 
 def write_rankers(benchmark: Benchmark, arguments: argparse.Namespace) -> None:
@@ -224,15 +225,6 @@ def write_vectors(benchmark: Benchmark, arguments: argparse.Namespace) -> None:
     write_protocols(folders, arguments.output / "vectors", title=title)
 
 
-def write_main(benchmark: Benchmark, arguments: argparse.Namespace) -> None:
-    """Ask every protocol on the scaffold split."""
-    frozen = benchmark.main_split()
-    folders = [(name, benchmark.asked(frozen, name, *how)) for name, how in PROTOCOLS]
-    title = "Every protocol on our own MassBank benchmark, scaffold split"
-    write_protocols(folders, arguments.output / "protocols", title=title)
-    shutil.copy(frozen / "benchmark.json", arguments.output / "benchmark.json")
-
-
 def write_ladder(benchmark: Benchmark, arguments: argparse.Namespace) -> None:
     """Lay the splits side by side."""
     rungs = [(name, benchmark.rung(name, "--fold-column", name)) for name in SPLITS]
@@ -250,11 +242,10 @@ PARTS: dict[str, Callable[[Benchmark, argparse.Namespace], None]] = {
     "presets": write_presets,
     "rankers": write_rankers,
     "vectors": write_vectors,
-    "protocols": write_main,
     "ladder": write_ladder,
     "held-out": write_held_out,
 }
-DEFAULT_PARTS = ("ladder", "held-out", "protocols")
+DEFAULT_PARTS = ("ladder", "held-out")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
