@@ -10,8 +10,8 @@ is asked beside the nearest neighbours and chance. What stands in ``--work`` is 
 and ``held_out.md`` into ``--output``; with ``--only presets`` the recipes of ``PRESETS`` on the scaffold split as
 ``presets.md``, with ``--only rankers`` every ranker without a model there as ``rankers.md``, with ``--only vectors``
 the nearest neighbours by each ``--vectors`` (``../learned_similarities``) as ``vectors.md``, with ``--only peers``
-every protocol on the peers' folds and lists as ``peer_protocols.md``, of ``--model`` if that is given; each with its figures
-as JSON beside it.
+every protocol on the peers' folds and lists as ``peer_protocols.md``, of ``--model`` if that is given; each with its
+figures as JSON beside it.
 """
 
 from __future__ import annotations
