@@ -28,9 +28,10 @@ from diptych.encoders.fragment_interaction import build_interaction
 from diptych.encoders.ion_table import build_ion_table
 from diptych.encoders.model_folder import CONFIG_FILE, FORMAT_VERSION, model_folder, read_description
 from diptych.encoders.projection import projection_heads
+from diptych.encoders.tensor_files import write_tensors
 from diptych.encoders.tokens import TokenVectors
 from diptych.errors import ConfigError, ModelError
-from diptych.files import replacing_folder, write_tensors
+from diptych.files import replacing_folder
 from diptych.molecules.structure import Structure
 from diptych.spectra.spectrum import Spectrum
 

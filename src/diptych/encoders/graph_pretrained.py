@@ -13,8 +13,9 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from diptych.encoders.graph_layers import GraphLayers
+from diptych.encoders.tensor_files import write_tensors
 from diptych.errors import ConfigError
-from diptych.files import replacing, write_tensors
+from diptych.files import replacing
 
 FORMAT_VERSION = 1
 DESCRIPTION, _WEIGHTS = "tower.json", "weights.safetensors"

@@ -12,8 +12,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
+from diptych.encoders.tensor_files import write_tensors
 from diptych.errors import TrainingError
-from diptych.files import replacing_folder, write_tensors
+from diptych.files import replacing_folder
 
 _TENSORS = "tensors.safetensors"
 _STATE = "state.json"

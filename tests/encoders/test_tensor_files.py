@@ -5,8 +5,9 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
+from diptych.encoders.tensor_files import write_tensors
 from diptych.errors import OutputError
-from diptych.files import replacing, write_tensors
+from diptych.files import replacing
 
 WEIGHTS = {"weight": torch.arange(4.0)}
 
@@ -21,7 +22,7 @@ def test_a_disk_that_is_full_is_one_sentence_and_the_weights_before_stay(
     def fails(*_: object, **__: object) -> None:
         raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
 
-    monkeypatch.setattr("safetensors.torch.save_file", fails)
+    monkeypatch.setattr("diptych.encoders.tensor_files.save_file", fails)
     with (
         pytest.raises(OutputError, match=r"weights.safetensors: cannot be written: .*No space left on device"),
         replacing(path) as temporary,
