@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 _CELLS_AT_A_TIME = 16_000_000
 # Two differences of the same masses differ in their last bits; below this they are one difference.
 _MASS_DECIMALS = 6
+# Products in other batch shapes differ in their last bits; equal spectra must tie on every machine.
+_COSINE_DECIMALS = 6
 
 
 @runtime_checkable
@@ -51,6 +53,12 @@ def query_blocks(n_queries: int, n_references: int) -> Iterator[slice]:
     size = max(1, _CELLS_AT_A_TIME // max(1, n_references))
     for start in range(0, n_queries, size):
         yield slice(start, min(start + size, n_queries))
+
+
+def cosine_blocks(asked: NDArray[np.floating], known: NDArray[np.floating]) -> Iterator[NDArray[np.floating]]:
+    """Yield the cosines of unit vectors, of shapes (n_queries, dim) and (n_references, dim), a few queries at a time."""
+    for block in query_blocks(len(asked), len(known)):
+        yield np.round(asked[block] @ known.T, _COSINE_DECIMALS)
 
 
 @dataclass(frozen=True)

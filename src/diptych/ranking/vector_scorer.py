@@ -12,14 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diptych.errors import EvaluationError
-from diptych.ranking.spectrum_scorers import query_blocks
+from diptych.ranking.spectrum_scorers import cosine_blocks
 
 if TYPE_CHECKING:
     from diptych.spectra.spectrum import Spectrum
 
 _ARRAYS = ("accession", "vector")
-# Equal spectra must tie, whatever the shape of the product.
-_DECIMALS = 6
 
 
 class VectorScorer:
@@ -119,6 +117,4 @@ class VectorScorer:
 
     def scores(self, queries: Sequence[Spectrum], references: Sequence[Spectrum]) -> Iterator[NDArray[np.floating]]:
         """Yield cosines, float32; NaN where a spectrum has no vector."""
-        asked, known = self.vectors(queries), self.vectors(references)
-        for block in query_blocks(len(queries), len(references)):
-            yield np.round(asked[block] @ known.T, _DECIMALS)
+        yield from cosine_blocks(self.vectors(queries), self.vectors(references))

@@ -10,16 +10,13 @@ from numpy.typing import NDArray
 
 from diptych.ranking.fusion import SumScorer
 from diptych.ranking.match_evidence import MatchEvidenceScorer
-from diptych.ranking.spectrum_scorers import PrecursorMatchScorer, query_blocks
+from diptych.ranking.spectrum_scorers import PrecursorMatchScorer, cosine_blocks
 from diptych.retrieval.rankers import usable_vectors
 
 if TYPE_CHECKING:
     from diptych.molecules.structure import Structure
     from diptych.retrieval.rankers import Embedding
     from diptych.spectra.spectrum import Spectrum
-
-# Products in other batch shapes differ in their last bits; equal spectra must tie on every machine.
-_DECIMALS = 6
 
 
 class RememberedVectors:
@@ -75,8 +72,7 @@ class EmbeddingScorer:
     def scores(self, queries: Sequence[Spectrum], references: Sequence[Spectrum]) -> Iterator[NDArray[np.floating]]:
         """Yield cosines, float32; NaN where one of the spectra cannot be worked with (no peaks, no precursor m/z)."""
         asked, known = (usable_vectors(self.model, spectra, blind=self.blind) for spectra in (queries, references))
-        for block in query_blocks(len(queries), len(references)):
-            yield np.round(asked[block] @ known.T, _DECIMALS)
+        yield from cosine_blocks(asked, known)
 
 
 def with_match_evidence(model: Embedding) -> SumScorer:
