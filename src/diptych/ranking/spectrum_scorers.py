@@ -56,7 +56,7 @@ def query_blocks(n_queries: int, n_references: int) -> Iterator[slice]:
 
 
 def cosine_blocks(asked: NDArray[np.floating], known: NDArray[np.floating]) -> Iterator[NDArray[np.floating]]:
-    """Yield the cosines of unit vectors, of shapes (n_queries, dim) and (n_references, dim), a few queries at a time."""
+    """Yield cosines of unit vectors, of shapes (n_queries, dim) and (n_references, dim), a few queries at a time."""
     for block in query_blocks(len(asked), len(known)):
         yield np.round(asked[block] @ known.T, _COSINE_DECIMALS)
 
