@@ -66,6 +66,8 @@ def test_what_is_no_archive_of_vectors_is_refused_with_its_name(tmp_path: Path):
     for path in (text, cut, pickled, lacking):
         with pytest.raises(EvaluationError, match=rf"{path.name}: cannot be read .*archive of accession and vector"):
             VectorScorer.read(path)
+    with pytest.raises(EvaluationError, match=r"text.npz: cannot be read \(it is no archive\); expected"):
+        VectorScorer.read(text)
     words = written(tmp_path / "words.npz", accession=np.array(NAMES), vector=np.array([[name] for name in NAMES]))
     with pytest.raises(EvaluationError, match=r"words.npz: vectors of type .*; expected numbers"):
         VectorScorer.read(words)

@@ -86,6 +86,8 @@ class VectorScorer:
             The file is no such archive, or holds what the constructor refuses.
         """
         try:
+            if not zipfile.is_zipfile(path):
+                raise ValueError("it is no archive")
             with np.load(path, allow_pickle=False) as file:
                 found = {name: file[name] for name in file.files}
             identifiers, vectors = [str(name) for name in found["accession"]], np.asarray(found["vector"])
