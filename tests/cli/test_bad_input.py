@@ -312,7 +312,7 @@ def test_ctrl_c_ends_a_run_with_whole_files(library: Path, tmp_path: Path):
     assert process.stdout is not None
     assert [process.stdout.readline() for _ in range(2)] == ["batch\n"] * 2
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=300)
     assert (process.returncode, err) == (130, "diptych: interrupted; what was finished is kept\n")
     stored = json.loads((tmp_path / "out" / "annotations.json").read_text())
     assert stored["complete"] is False
@@ -325,7 +325,7 @@ def test_ctrl_c_ends_a_run_with_whole_files(library: Path, tmp_path: Path):
 def test_a_full_disk_is_one_line_and_what_fitted_is_valid(library: Path, tmp_path: Path):
     (tmp_path / "many.mgf").write_text("".join(CAFFEINE.format(number, PEAKS) for number in range(3000)))
     process = in_a_process(tmp_path / "many.mgf", "--library", library, "-o", tmp_path / "out", limit=200_000)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=300)
     assert process.returncode == 1
     assert err.count("\n") == 1
     assert "the answers before are kept" in err

@@ -14,7 +14,7 @@ def diptych(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[st
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=300,
     )
 
 

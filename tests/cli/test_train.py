@@ -17,7 +17,7 @@ def diptych(*arguments: str | Path, cwd: Path, code: str = RUN) -> subprocess.Co
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=300,
     )
 
 

@@ -17,6 +17,7 @@ from diptych.spectra.subformulas import (
 
 CAFFEINE = {"C": 8, "H": 10, "N": 4, "O": 2}
 USED = ("C", "H", "N", "O", "S", "Cl")
+ROUNDING = 1e-9  # a mass this near to the tolerance may fall on either side of it: sums differ in their order
 VALENCES = {"C": 4, "H": 1, "N": 3, "O": 2, "S": 2, "Cl": 1}
 
 
@@ -108,9 +109,10 @@ def test_the_search_finds_what_trying_everything_finds(formula: dict[str, int], 
     shift = data.draw(st.floats(-0.006, 0.006))
     mass = sum(n * MONOISOTOPIC_MASS[element] for element, n in part.items()) + shift
     tolerance = 0.005
-    expected = brute_force(mass, formula, tolerance)
+    expected = brute_force(mass, formula, tolerance - ROUNDING)
+    or_rounded = brute_force(mass, formula, tolerance + ROUNDING)
     found = best_subformulas(np.array([mass]), np.array([tolerance]), subformula_table(element_counts(formula)))
-    assert int(found.n_matches[0]) == len(expected)
+    assert len(expected) <= int(found.n_matches[0]) <= len(or_rounded)
     if expected:
         assert abs(found.error_da[0]) == pytest.approx(expected[0][0], abs=1e-9)
 
@@ -119,7 +121,10 @@ def test_the_search_finds_what_trying_everything_finds(formula: dict[str, int], 
 @given(formula=FORMULAS, mass=st.floats(10, 200))
 def test_a_divided_table_finds_the_same(formula: dict[str, int], mass: float):
     masses, tolerance = np.array([mass]), np.array([0.02])
-    whole = best_subformulas(masses, tolerance, subformula_table(element_counts(formula)))
+    undivided = subformula_table(element_counts(formula))
+    whole, narrower, wider = (
+        best_subformulas(masses, tolerance + rounding, undivided) for rounding in (0.0, -ROUNDING, ROUNDING)
+    )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(subformulas, "_LARGEST_TABLE", 30)
         subformulas._table.cache_clear()
@@ -128,5 +133,6 @@ def test_a_divided_table_finds_the_same(formula: dict[str, int], mass: float):
     divided = best_subformulas(masses, tolerance, table)
     assert table is not None
     assert len(table.mass) <= 30
-    np.testing.assert_array_equal(divided.n_matches, whole.n_matches)
-    np.testing.assert_allclose(np.abs(divided.error_da), np.abs(whole.error_da), atol=1e-9)
+    assert narrower.n_matches[0] <= divided.n_matches[0] <= wider.n_matches[0]
+    if narrower.n_matches[0]:
+        np.testing.assert_allclose(np.abs(divided.error_da), np.abs(whole.error_da), atol=1e-9)
