@@ -65,6 +65,7 @@ PRESET_PROTOCOLS = (
     "library-search",
     "answer-absent",
     "robustness",
+    "global",
 )
 SHIPPED = "fragment-interaction"
 SPECTRA_ALONE = ("specembedding",)  # their structure towers learn nothing
@@ -86,7 +87,7 @@ def preset_protocols(preset: str, *, library: Path | None) -> list[tuple[str, tu
     if preset == SHIPPED:
         return asked_slowly(library=library)
     names = ("few-shot", "library-search") if preset in SPECTRA_ALONE else PRESET_PROTOCOLS
-    return [(name, how) for name, how in asked_slowly(library=None) if name in names]
+    return [(name, how) for name, how in asked_slowly(library=library) if name in names]
 
 
 def asked_slowly(*, library: Path | None) -> list[tuple[str, tuple[str | Path, ...]]]:

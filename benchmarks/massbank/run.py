@@ -190,7 +190,8 @@ def write_peers(benchmark: Benchmark, arguments: argparse.Namespace) -> None:
         *("peers", "--fold-table", str(arguments.peers / "folds.tsv.xz")),
         *("--candidates", f"formula={arguments.peers / 'candidates_formula.json.xz'}"),
     )
-    folders = [(name, benchmark.asked(frozen, name, *how)) for name, how in asked_slowly(library=arguments.library)]
+    protocols = asked_slowly(library=arguments.libraries.get(""))
+    folders = [(name, benchmark.asked(frozen, name, *how)) for name, how in protocols]
     write_protocols(folders, arguments.output / "peer_protocols", title="Every protocol on the peer benchmark")
 
 
@@ -201,11 +202,17 @@ def write_presets(benchmark: Benchmark, arguments: argparse.Namespace) -> None:
         recipe = benchmark.of(preset, settings)
         folders += [
             (f"{recipe.recipe}: {protocol}", recipe.asked(frozen, protocol, *how))
-            for protocol, how in preset_protocols(preset, library=arguments.library)
+            for protocol, how in preset_protocols(preset, library=library_of(preset, arguments))
         ]
     title = "Recipes on our own MassBank benchmark, scaffold split"
     write_protocols(folders, arguments.output / "presets", title=title)
     shutil.copy(frozen / "benchmark.json", arguments.output / "benchmark.json")
+
+
+def library_of(preset: str, arguments: argparse.Namespace) -> Path | None:
+    """Return the structures that a preset's model embedded, if there are any."""
+    folder: Path | None = arguments.libraries.get(preset)
+    return arguments.libraries.get("") if folder is None and preset == SHIPPED else folder
 
 
 def write_rankers(benchmark: Benchmark, arguments: argparse.Namespace) -> None:
@@ -269,13 +276,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--peers", type=Path, help="the peer benchmark, for --only peers")
     parser.add_argument(
         "--library",
-        type=Path,
-        help=f"structures embedded by the model, for global retrieval of --only peers and of {SHIPPED}",
+        action="append",
+        default=[],
+        metavar="[PRESET=]FOLDER",
+        help=f"structures embedded by a preset's model ({SHIPPED} or --model unless named), for global retrieval",
     )
     parser.add_argument("--vectors", type=Path, action="append", default=[], help="archive, for --only vectors")
     parser.add_argument("--model", type=Path, help="asked in place of the recipe; nothing is trained")
     parser.add_argument("--only", choices=PARTS, action="append")
     arguments = parser.parse_args(argv)
+    parted = (given.rpartition("=") for given in arguments.library)
+    arguments.libraries = {preset: Path(folder) for preset, _, folder in parted}
     if "peers" in (arguments.only or ()) and arguments.peers is None:
         parser.error("--only peers needs --peers FOLDER, the peer benchmark")
     if "vectors" in (arguments.only or ()) and not arguments.vectors:

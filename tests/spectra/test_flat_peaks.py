@@ -33,7 +33,7 @@ def cleaning() -> st.SearchStrategy[CleaningSettings]:
     )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(several=st.lists(spectra(), max_size=6), how=cleaning())
 def test_spectra_cleaned_together_are_those_cleaned_one_by_one(several: list[Spectrum], how: CleaningSettings):
     together = clean_together(several, how)

@@ -102,7 +102,7 @@ def test_a_formula_of_far_too_many_combinations_is_not_searched():
 FORMULAS = st.fixed_dictionaries({element: st.integers(0, 4 if element != "H" else 12) for element in USED})
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(formula=FORMULAS, data=st.data())
 def test_the_search_finds_what_trying_everything_finds(formula: dict[str, int], data: st.DataObject):
     part = {element: data.draw(st.integers(0, n)) for element, n in formula.items()}
@@ -117,7 +117,7 @@ def test_the_search_finds_what_trying_everything_finds(formula: dict[str, int], 
         assert abs(found.error_da[0]) == pytest.approx(expected[0][0], abs=1e-9)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(formula=FORMULAS, mass=st.floats(10, 200))
 def test_a_divided_table_finds_the_same(formula: dict[str, int], mass: float):
     masses, tolerance = np.array([mass]), np.array([0.02])

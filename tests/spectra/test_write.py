@@ -2,7 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from diptych.errors import OutputError
@@ -23,7 +23,7 @@ VALUES = st.text(st.characters(exclude_categories=("C", "Z")), min_size=1, max_s
     identifier=st.text(st.characters(exclude_categories=("C", "Z")), min_size=1, max_size=20),
     metadata=st.dictionaries(KEYS, VALUES, max_size=4),
 )
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_what_is_written_is_read_again(tmp_path: Path, peaks, precursor_mz, charge, adduct, identifier, metadata):
     spectrum = Spectrum.from_peaks(
         [mz for mz, _ in peaks],

@@ -54,7 +54,7 @@ def spectra(draw: st.DrawFn) -> Spectrum:
 
 
 @pytest.mark.parametrize("name", list(AUGMENTATIONS))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(spectrum=spectra(), seed=st.integers(0, 2**32))
 def test_identity_stays_and_the_result_is_a_spectrum(name: str, spectrum: Spectrum, seed: int):
     before = (spectrum.mz.copy(), spectrum.intensity.copy())
@@ -74,7 +74,7 @@ def test_identity_stays_and_the_result_is_a_spectrum(name: str, spectrum: Spectr
 
 
 @pytest.mark.parametrize("name", list(AUGMENTATIONS))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(spectrum=spectra(), seed=st.integers(0, 2**32))
 def test_the_seed_decides_everything(name: str, spectrum: Spectrum, seed: int):
     first, again = (AUGMENTATIONS[name](spectrum, np.random.default_rng(seed)) for _ in range(2))
@@ -83,7 +83,7 @@ def test_the_seed_decides_everything(name: str, spectrum: Spectrum, seed: int):
 
 
 @pytest.mark.parametrize("name", ["dropped", "cropped", "precursor"])
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(spectrum=spectra(), seed=st.integers(0, 2**32))
 def test_what_only_removes_peaks_leaves_the_others_as_they_are(name: str, spectrum: Spectrum, seed: int):
     changed = AUGMENTATIONS[name](spectrum, np.random.default_rng(seed))
@@ -91,7 +91,7 @@ def test_what_only_removes_peaks_leaves_the_others_as_they_are(name: str, spectr
     assert set(zip(changed.mz.tolist(), changed.intensity.tolist(), strict=True)) <= measured
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(spectrum=spectra(), seed=st.integers(0, 2**32))
 def test_noise_leaves_every_measured_peak_and_its_surroundings_alone(spectrum: Spectrum, seed: int):
     changed = AUGMENTATIONS["noise"](spectrum, np.random.default_rng(seed))
@@ -107,7 +107,7 @@ def test_noise_leaves_every_measured_peak_and_its_surroundings_alone(spectrum: S
         assert weakest <= 0.0201 * strongest
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(spectrum=spectra(), seed=st.integers(0, 2**32))
 def test_a_mass_error_stays_within_three_deviations(spectrum: Spectrum, seed: int):
     changed = AUGMENTATIONS["shifted"](spectrum, np.random.default_rng(seed))
@@ -118,7 +118,7 @@ def test_a_mass_error_stays_within_three_deviations(spectrum: Spectrum, seed: in
         assert (np.abs(changed.mz / spectrum.mz - 1) * 1e6).max() <= 30.001
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(spectrum=spectra())
 def test_lower_resolution_keeps_the_total_intensity_and_the_range(spectrum: Spectrum):
     changed = AUGMENTATIONS["resolution"](spectrum, np.random.default_rng(0))

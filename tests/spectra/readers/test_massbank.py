@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from diptych.errors import ReadError
@@ -176,7 +176,7 @@ def test_a_broken_record_is_reported_with_its_place_and_the_next_is_read(
     assert str(problems[0]).startswith(f"{path}, line ")
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=150)
 @given(st.integers(0, len(RECORD)), st.binary(max_size=30), st.integers(0, 40))
 def test_damage_anywhere_is_a_problem_or_a_spectrum_and_never_another_error(
     tmp_path: Path, place: int, noise: bytes, removed: int
@@ -189,7 +189,7 @@ def test_damage_anywhere_is_a_problem_or_a_spectrum_and_never_another_error(
 
 
 @given(st.lists(st.tuples(st.floats(1, 2000), st.floats(1e-3, 1e9)), max_size=30))
-@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=50)
 def test_peaks_come_back_as_they_were_written(tmp_path: Path, peaks: list[tuple[float, float]]):
     lines = "".join(f"  {mz!r} {intensity!r} 1\n" for mz, intensity in peaks)
     text = RECORD[: RECORD.index("  138.0662 1000.5")] + lines + "//\n"

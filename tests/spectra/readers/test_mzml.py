@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from diptych.errors import ReadError
@@ -148,7 +148,7 @@ def test_a_document_cut_short_gives_the_scans_before_and_one_problem(tmp_path: P
     assert "damaged or cut short" in str(problems[0])
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 3000), st.binary(max_size=12), st.integers(0, 60))
 def test_damage_anywhere_is_a_problem_or_a_spectrum_and_never_another_error(
     tmp_path: Path, place: int, noise: bytes, removed: int

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from diptych.errors import ReadError
@@ -204,7 +204,7 @@ FRAGMENTS = st.sampled_from(
     name=st.sampled_from(["mgf", "msp", "json", "tsv"]),
     is_told=st.booleans(),
 )
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_any_bytes_are_spectra_or_read_errors(tmp_path: Path, content: bytes, name: str, is_told: bool):
     problems: list[ReadError] = []
     path = tmp_path / f"a.{name}"
