@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from diptych.encoders.late_interaction import late_interaction
+from diptych.encoders.pairs.late_interaction import late_interaction
 
 N, DIM, PEAKS, ATOMS = 128, 128, 128, 70
 

@@ -24,12 +24,12 @@ from diptych.encoders.encoding import (
     encoding_precision,
     without_atom_vectors,
 )
-from diptych.encoders.fragment_interaction import build_interaction
 from diptych.encoders.ion_table import build_ion_table
 from diptych.encoders.model_folder import CONFIG_FILE, FORMAT_VERSION, model_folder, read_description
+from diptych.encoders.pairs.fragment_interaction import build_interaction
+from diptych.encoders.pairs.tokens import TokenVectors
 from diptych.encoders.projection import projection_heads
 from diptych.encoders.tensor_files import write_tensors
-from diptych.encoders.tokens import TokenVectors
 from diptych.errors import ConfigError, ModelError
 from diptych.files import replacing_folder
 from diptych.molecules.structure import Structure

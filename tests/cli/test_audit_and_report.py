@@ -13,7 +13,7 @@ import torch
 from diptych.cli import main
 from diptych.data.annotated import AnnotatedSpectrum
 from diptych.data.columns import SCHEMA, rows_to_batch
-from diptych.encoders.tokens import TokenVectors
+from diptych.encoders.pairs.tokens import TokenVectors
 from diptych.molecules.structure import Structure
 from diptych.retrieval import reranking
 from diptych.retrieval.rankers import EmbeddingRanker

@@ -9,7 +9,7 @@ import torch
 
 from diptych.embedding import JointEmbedding
 from diptych.encoders import SPECTRUM_ENCODERS, build_encoder
-from diptych.encoders.peak_batch import PeakBatch
+from diptych.encoders.spectra.peak_batch import PeakBatch
 from diptych.errors import ConfigError
 from diptych.spectra import Adduct, Spectrum
 

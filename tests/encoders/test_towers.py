@@ -4,9 +4,9 @@ import torch
 
 from diptych.embedding import JointEmbedding
 from diptych.encoders import SPECTRUM_ENCODERS, build_encoder
-from diptych.encoders.conditions import stated_energy
 from diptych.encoders.output import joined_blocks
-from diptych.encoders.peak_batch import PeakBatch
+from diptych.encoders.spectra.conditions import stated_energy
+from diptych.encoders.spectra.peak_batch import PeakBatch
 from diptych.errors import ConfigError
 from diptych.molecules import Structure
 from diptych.spectra import Adduct, Spectrum

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from diptych.embedding import JointEmbedding
-from diptych.encoders.tokens import TokenVectors
+from diptych.encoders.pairs.tokens import TokenVectors
 from diptych.errors import ConfigError
 from diptych.molecules import Structure
 from diptych.ranking import CandidateList, Query

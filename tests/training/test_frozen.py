@@ -10,7 +10,7 @@ from tokenizers import Regex, Tokenizer, models, pre_tokenizers
 from transformers import RobertaConfig, RobertaForMaskedLM
 
 from diptych.embedding import JointEmbedding
-from diptych.encoders.language_model_vectors import VectorRows
+from diptych.encoders.language_model.vectors import VectorRows
 from diptych.molecules import Structure
 from diptych.molecules.smiles_tokens import PATTERN, TOKENS, VOCABULARY
 from diptych.training import RunConfig, frozen, train

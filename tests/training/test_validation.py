@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from diptych.encoders.tokens import TokenVectors
+from diptych.encoders.pairs.tokens import TokenVectors
 from diptych.ranking import CandidateList, Query
 from diptych.spectra.spectrum import Spectrum
 from diptych.training.validation import ValidationSet

@@ -16,8 +16,8 @@ from diptych.retrieval.reranking import ReRanking
 
 if TYPE_CHECKING:
     from diptych.embedding import JointEmbedding
-    from diptych.encoders.fragment_interaction import FragmentInteraction
-    from diptych.encoders.tokens import TokenVectors
+    from diptych.encoders.pairs.fragment_interaction import FragmentInteraction
+    from diptych.encoders.pairs.tokens import TokenVectors
     from diptych.molecules.fragment_graphs import FragmentGraphs
     from diptych.molecules.structure import Structure
     from diptych.spectra.spectrum import Spectrum

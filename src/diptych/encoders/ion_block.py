@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from diptych.encoders.ion_table import IonTable
-from diptych.encoders.mass_bins import hashed, two_nearest
 from diptych.encoders.output import EncoderOutput, joined_blocks
-from diptych.encoders.peak_batch import PeakBatch
 from diptych.encoders.sparse_sum import SparseBatch
+from diptych.encoders.spectra.mass_bins import hashed, two_nearest
+from diptych.encoders.spectra.peak_batch import PeakBatch
 from diptych.molecules.fragmentation import FragmentFeaturiser
 from diptych.spectra.masses import PROTON_MASS
 

@@ -7,23 +7,23 @@ from typing import Any
 
 from torch import nn
 
-from diptych.encoders.binned_cnn import ConvolutionalSpectrumEncoder
-from diptych.encoders.binned_jestr import JestrSpectrumEncoder
-from diptych.encoders.binned_spectrum import BinnedSpectrumEncoder
-from diptych.encoders.fingerprint_structure import FingerprintEncoder
-from diptych.encoders.formula_transformer import FormulaTransformerEncoder
-from diptych.encoders.graph_structure import (
+from diptych.encoders.language_model.tower import LanguageModelEncoder
+from diptych.encoders.options import built
+from diptych.encoders.spectra.binned_cnn import ConvolutionalSpectrumEncoder
+from diptych.encoders.spectra.binned_jestr import JestrSpectrumEncoder
+from diptych.encoders.spectra.binned_spectrum import BinnedSpectrumEncoder
+from diptych.encoders.spectra.formula_transformer import FormulaTransformerEncoder
+from diptych.encoders.spectra.multi_scale import MultiScaleSpectrumEncoder
+from diptych.encoders.spectra.peak_graph import PeakGraphEncoder
+from diptych.encoders.spectra.peak_transformer import PeakTransformerEncoder
+from diptych.encoders.structures.fingerprint_structure import FingerprintEncoder
+from diptych.encoders.structures.graph_structure import (
     GraphAttentionEncoder,
     GraphIsomorphismEncoder,
     GraphSageEncoder,
     JestrStructureEncoder,
 )
-from diptych.encoders.language_model import LanguageModelEncoder
-from diptych.encoders.multi_scale import MultiScaleSpectrumEncoder
-from diptych.encoders.options import built
-from diptych.encoders.peak_graph import PeakGraphEncoder
-from diptych.encoders.peak_transformer import PeakTransformerEncoder
-from diptych.encoders.smiles_structure import SmilesTransformerEncoder
+from diptych.encoders.structures.smiles_structure import SmilesTransformerEncoder
 from diptych.errors import ConfigError
 
 SPECTRUM_ENCODERS: dict[str, type[nn.Module]] = {

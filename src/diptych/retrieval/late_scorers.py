@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from diptych.encoders.late_interaction import late_interaction
+from diptych.encoders.pairs.late_interaction import late_interaction
 
 if TYPE_CHECKING:
-    from diptych.encoders.fragment_interaction import FragmentInteraction
-    from diptych.encoders.tokens import TokenVectors
+    from diptych.encoders.pairs.fragment_interaction import FragmentInteraction
+    from diptych.encoders.pairs.tokens import TokenVectors
     from diptych.molecules.fragment_graphs import FragmentGraphs
     from diptych.molecules.structure import Structure
     from diptych.spectra.spectrum import Spectrum
@@ -60,7 +60,7 @@ def late_scorer(model: LateModel, *, blind: bool) -> LateScorer:
 
 
 class TokenScorer:
-    """The mean over peaks of the highest cosine with an atom (`diptych.encoders.late_interaction`).
+    """The mean over peaks of the highest cosine with an atom (`diptych.encoders.pairs.late_interaction`).
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ class SpectrumRows(list["Spectrum"]):
 
 
 class FragmentScorer:
-    """The share of the peaks that a structure makes probable (`diptych.encoders.fragment_interaction`).
+    """The share of the peaks that a structure makes probable (`diptych.encoders.pairs.fragment_interaction`).
 
     Parameters
     ----------

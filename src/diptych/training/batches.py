@@ -19,7 +19,7 @@ from diptych.training.structure_augmentation import StructureAugmentation, augme
 from diptych.training.targets import BINNED_SPECTRUM, StructureTargets, binned_spectra
 
 if TYPE_CHECKING:
-    from diptych.encoders.fragment_matches import FragmentPairs
+    from diptych.encoders.pairs.fragment_matches import FragmentPairs
     from diptych.spectra.spectrum import Spectrum
     from diptych.training.data_config import AugmentationConfig
     from diptych.training.fragments import FragmentSource

@@ -12,8 +12,8 @@ import numpy as np
 from diptych.training.structures import describe_structures
 
 if TYPE_CHECKING:
-    from diptych.encoders.fragment_interaction import FragmentInteraction
-    from diptych.encoders.fragment_matches import FragmentPairs
+    from diptych.encoders.pairs.fragment_interaction import FragmentInteraction
+    from diptych.encoders.pairs.fragment_matches import FragmentPairs
     from diptych.molecules.fragment_graphs import FragmentGraphs
     from diptych.spectra.spectrum import Spectrum
     from diptych.training.preparation import Prepared

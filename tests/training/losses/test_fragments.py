@@ -9,7 +9,7 @@ import torch
 from rdkit import Chem
 
 from diptych.embedding import JointEmbedding
-from diptych.encoders.fragment_interaction import FragmentInteraction
+from diptych.encoders.pairs.fragment_interaction import FragmentInteraction
 from diptych.errors import ConfigError
 from diptych.spectra.adduct import Adduct
 from diptych.spectra.spectrum import Spectrum

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from diptych.encoders.gathering import gathered
+from diptych.encoders.structures.gathering import gathered
 from diptych.training.losses.context import LossContext, LossTerm
 
 _FINGERPRINT_WIDTH = 2048

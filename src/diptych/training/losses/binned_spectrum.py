@@ -7,7 +7,7 @@ from typing import ClassVar
 from torch import Tensor
 from torch.nn import functional
 
-from diptych.encoders.gathering import gathered
+from diptych.encoders.structures.gathering import gathered
 from diptych.training.losses.auxiliary import head
 from diptych.training.losses.context import LossContext, LossTerm
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from diptych.encoders.gathering import counts_everywhere, gathered, process_index
+from diptych.encoders.structures.gathering import counts_everywhere, gathered, process_index
 from diptych.training.losses.contrastive import ContrastiveBatch
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from diptych.encoders.gathering import gathered
+from diptych.encoders.structures.gathering import gathered
 from diptych.errors import ConfigError
 from diptych.training.losses.context import LossContext, LossTerm
 
@@ -26,8 +26,8 @@ class FragmentContrast(LossTerm):
     -----
         L = -1/n sum_i log( exp(a s_ii) / (exp(a s_ii) + sum_{h in N_i} exp(a s_ih)) )
 
-    with s of `diptych.encoders.fragment_interaction`, a learned scale a, and N_i the hard negatives of spectrum i's
-    molecule; spectra without any are left out. ListNet with one relevant answer: Cao et al. 2007,
+    with s of `diptych.encoders.pairs.fragment_interaction`, a learned scale a, and N_i the hard negatives of spectrum
+    i's molecule; spectra without any are left out. ListNet with one relevant answer: Cao et al. 2007,
     doi:10.1145/1273496.1273513.
     """
 

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from diptych.encoders.gathering import counts_everywhere, gathered
-from diptych.encoders.late_interaction import late_interaction
 from diptych.encoders.output import EncoderOutput
-from diptych.encoders.tokens import TokenVectors
+from diptych.encoders.pairs.late_interaction import late_interaction
+from diptych.encoders.pairs.tokens import TokenVectors
+from diptych.encoders.structures.gathering import counts_everywhere, gathered
 from diptych.errors import ConfigError
 from diptych.molecules.structure import Structure
 from diptych.spectra.spectrum import Spectrum

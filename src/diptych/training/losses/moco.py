@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from diptych.encoders.gathering import gathered
+from diptych.encoders.structures.gathering import gathered
 from diptych.errors import ConfigError
 from diptych.training.averaging import AveragedModel
 from diptych.training.losses.context import LossContext, LossTerm

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from diptych.encoders.gathering import gathered
+from diptych.encoders.structures.gathering import gathered
 from diptych.errors import ConfigError
 from diptych.training.losses.context import LossContext, LossTerm
 from diptych.training.losses.supcon import supervised_contrast

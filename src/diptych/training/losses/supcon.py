@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from diptych.encoders.gathering import gathered
+from diptych.encoders.structures.gathering import gathered
 from diptych.training.losses.context import LossContext, LossTerm
 from diptych.training.losses.main import mean_over_positives
 from diptych.training.losses.tanimoto import tanimoto

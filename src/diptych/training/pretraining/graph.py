@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from diptych.encoders.graph_layers import TOWERS
-from diptych.encoders.graph_pretrained import DESCRIPTION
+from diptych.encoders.structures.graph_layers import TOWERS
+from diptych.encoders.structures.graph_pretrained import DESCRIPTION
 from diptych.errors import ConfigError, TrainingError
 from diptych.molecules.graphs import GraphFeaturiser, MoleculeGraphs
 from diptych.molecules.parallel import standardise_rows

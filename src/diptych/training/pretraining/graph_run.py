@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from diptych.encoders.graph_batch import GraphBatch
-from diptych.encoders.graph_layers import graph_layers
-from diptych.encoders.graph_pretrained import save_pretrained
 from diptych.encoders.precision import has_bfloat16
+from diptych.encoders.structures.graph_batch import GraphBatch
+from diptych.encoders.structures.graph_layers import graph_layers
+from diptych.encoders.structures.graph_pretrained import save_pretrained
 from diptych.errors import TrainingError
 from diptych.molecules.graph_augmentation import draw_atoms, with_masked
 from diptych.molecules.graphs import ATOM_COLUMNS, ELEMENTS, MoleculeGraphs

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 from torch import Tensor
 
-from diptych.encoders.token_batch import pooled
+from diptych.encoders.structures.token_batch import pooled
 from diptych.molecules.smiles_tokens import TOKENS
 from diptych.training.pretraining.smiles_batches import SmilesBatch
 from diptych.training.pretraining.smiles_network import SmilesNetwork, centred_units, tanimoto_similarities

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import PreTrainedTokenizerFast, RobertaConfig, RobertaForMaskedLM
 
-from diptych.encoders.language_model_files import quiet_transformers
-from diptych.encoders.token_batch import pooled
+from diptych.encoders.language_model.files import quiet_transformers
+from diptych.encoders.structures.token_batch import pooled
 from diptych.molecules.pretraining_views import DESCRIPTORS, FINGERPRINT_WIDTH
 from diptych.molecules.smiles_tokens import CLS, MASK, PAD, PATTERN, SEP, TOKENS, UNKNOWN, VOCABULARY
 from diptych.training.pretraining.masking import IGNORED
@@ -60,7 +60,7 @@ class SmilesNetwork(nn.Module):
     -----
     RoBERTa: Liu et al., doi:10.48550/arXiv.1907.11692; of SMILES: ChemBERTa, doi:10.48550/arXiv.2010.09885; asked for
     descriptors too: ChemBERTa-2, doi:10.48550/arXiv.2209.01712. The pooled vector is the mean over the tokens, as
-    `diptych.encoders.language_model` takes it.
+    `diptych.encoders.language_model.tower` takes it.
     """
 
     def __init__(self, *, hidden_dim: int, n_layers: int, n_heads: int, max_tokens: int, describe: bool) -> None:

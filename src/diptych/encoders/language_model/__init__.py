@@ -1,0 +1,1 @@
+"""A pretrained chemical language model as the structure tower."""

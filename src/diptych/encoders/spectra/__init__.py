@@ -1,0 +1,1 @@
+"""Towers from spectra to vectors, each with its batch and its featurisation."""

@@ -1,0 +1,1 @@
+"""Towers from structures to vectors: fingerprints, graphs, SMILES."""
