@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from diptych import encoders
 from diptych.encoders import SPECTRUM_ENCODERS, STRUCTURE_ENCODERS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "towers.md").read_text(encoding="utf-8")
@@ -27,8 +28,8 @@ def test_the_page_tells_every_option_and_its_default(name: str):
 
 
 def test_the_sources_of_the_page_are_those_of_the_code():
-    folder = Path(inspect.getfile(SPECTRUM_ENCODERS["binned-mlp"])).parent
-    code = "".join(path.read_text(encoding="utf-8") for path in folder.glob("*.py"))
+    folder = Path(inspect.getfile(encoders)).parent
+    code = "".join(path.read_text(encoding="utf-8") for path in folder.rglob("*.py"))
     sources = [source.rstrip(".,") for source in re.findall(r"doi:([^\s,;)]+)", PAGE)]
     assert sources
     assert [source for source in sources if source not in code] == []
