@@ -2,7 +2,7 @@
 
     python benchmarks/massbank/prior.py massbank-folds.parquet --work massbank-benchmark
 
-Asks what ``run.py --only protocols`` has left in ``--work``; no model is asked.
+Asks what ``run.py --only presets`` has left in ``--work``; no model is asked.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dataset", type=Path)
     parser.add_argument("--work", type=Path, default=Path("massbank-benchmark"))
-    parser.add_argument("--preset", default="fingerprint-ions")
+    parser.add_argument("--preset", default="fragment-interaction-30", help="as the folder of its results is called")
     asked = parser.parse_args()
     frozen, results = asked.work / "scaffold", asked.work / "results" / "scaffold" / asked.preset
     lists = pq.read_table(frozen / "lists_measured.parquet", columns=["inchikey", "formula"]).to_pydict()

@@ -111,11 +111,13 @@ def to_markdown(summary: Mapping[str, Any], results: Mapping[str, Any], *, comma
         "# Every preset on the peer benchmark",
         "",
         "Trained on the training fold of the peer benchmark (scaffold-disjoint), no structure of its lists as a "
-        "negative. Mean over seeds ± sample standard deviation; in % unless said otherwise. Ties count against the "
-        "target, queries with one candidate are left out. *Blind* is the same model asked without peaks. Decoys of the "
+        "negative unless it is a training molecule itself. Mean over seeds ± sample standard deviation; in % unless "
+        "said otherwise. Ties count against the target, queries with one candidate are left out. *Blind* is the same "
+        "model asked without peaks. Decoys of the "
         "measured lists may be molecules of the training fold, which draw the nearest neighbours to themselves; decoys "
-        "of the 10 ppm lists may have been negatives in training, those of the same-formula lists were not. *Without "
-        "prior*: what the model says without peaks is taken off (`--prior 0`), for lists of training molecules. "
+        "of the 10 ppm lists may have been negatives in training, those of the same-formula lists were so only where "
+        "they are training molecules. *Without prior*: what the model says without peaks is taken off (`--prior 0`), "
+        "for lists of training molecules. "
         "*With match evidence*: the evidence of peaks, instruments and energies that two spectra are of one molecule, "
         "plus 4 times the cosine of the vectors, plus 4 times the match of the precursors (one at equal m/z, 5 ppm "
         "standard deviation); the weights were chosen on the validation fold. Rankings are with the second look where "

@@ -145,6 +145,16 @@ def test_an_audit_asks_the_second_look_that_was_judged(folder: Path, monkeypatch
     assert "every query is a miss by definition" in page
 
 
+def test_a_report_says_at_how_many_candidates_the_second_look_was(folder: Path, monkeypatch):
+    monkeypatch.setattr(
+        sys.modules["diptych.embedding"], "JointEmbedding", SimpleNamespace(load=lambda _: PeakReader())
+    )
+    for options, n_candidates in (((), 64), (("--consensus", "2"), 0)):
+        asked = [*SOURCE, "--fold", "test", "--bootstrap", "0", *options, "-o", "r.json"]
+        assert run(monkeypatch, "evaluate", *asked) == 0
+        assert json.loads((folder / "r.json").read_text())["provenance"]["second_look"] == n_candidates
+
+
 @pytest.mark.parametrize(
     ("results", "prior", "said"),
     [

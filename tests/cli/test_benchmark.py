@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from diptych.cli import main
+from diptych.cli.benchmark_rankers import Asked
 from diptych.data.annotated import AnnotatedSpectrum
 from diptych.data.columns import SCHEMA, rows_to_batch
 from diptych.evaluation.benchmark_folder import Benchmark
@@ -209,6 +210,7 @@ def test_a_model_stands_beside_rankers_and_tables(benchmark: Path, monkeypatch, 
     assert report["model"] == "carbon-counter"
     assert list(report["controls"]) == ["spectrum_blind", "tool", "random", "nearest_neighbour"]
     assert report["provenance"]["model_digest"] == "c0ffee"
+    assert report["provenance"]["second_look"] == 0
     shown = capsys.readouterr().out
     for text in (
         "| carbon-counter | ",
@@ -218,6 +220,12 @@ def test_a_model_stands_beside_rankers_and_tables(benchmark: Path, monkeypatch, 
     ):
         assert text in shown
     assert (benchmark / "r" / "nearest_neighbour.scores.parquet").is_file()
+
+
+def test_a_run_says_at_how_many_candidates_the_model_looks_again(benchmark: Path, monkeypatch):
+    assert Asked().second_look == {}
+    monkeypatch.setattr(CarbonCounter, "metadata", {"reranking": {"recall": 64, "weight": 1.0, "temperature": None}})
+    assert Asked(model="any").second_look == {"second_look": 64}
 
 
 def test_queries_that_the_model_was_trained_on_are_told(benchmark: Path, monkeypatch, capsys):

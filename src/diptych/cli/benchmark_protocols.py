@@ -34,7 +34,7 @@ def run_lists(benchmark: Benchmark, asked: Asked, protocol: str, output: Path) -
         asked.rankers(benchmark, long_enough(questions.queries, asked.min_list_length)),
         questions,
         settings=settings,
-        provenance={**asked.provenance, "protocol": protocol},
+        provenance={**asked.provenance, **asked.second_look, "protocol": protocol},
     )
     if asked.model is not None:
         evaluations[0] = with_model_overlap(evaluations[0], asked.model)

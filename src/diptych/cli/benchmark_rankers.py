@@ -135,6 +135,15 @@ class Asked:
         return {} if self.embedding is None else {"model_digest": self.embedding.digest, "prior": self.prior}
 
     @property
+    def second_look(self) -> dict[str, int]:
+        """What the report of candidate ranking says of the model's second look: at how many candidates, 0 for none."""
+        if self.embedding is None:
+            return {}
+        from diptych.retrieval.reranking import second_look_of
+
+        return {"second_look": second_look_of(self.embedding)}
+
+    @property
     def temperatures(self) -> dict[str, float]:
         """Return the temperature of the model's scores, by its name; empty where they are not calibrated."""
         if self.embedding is None:

@@ -137,7 +137,7 @@ def _evaluation(source: _Source, model: str | None, how: _How) -> Evaluation:
     from diptych.evaluation import evaluate
     from diptych.evaluation.evaluation import long_enough
     from diptych.evaluation.results_metadata import check_mces
-    from diptych.retrieval.reranking import model_ranker
+    from diptych.retrieval.reranking import model_ranker, second_look_of
 
     check_mces(how.mces)
     embedding = JointEmbedding.load(model)
@@ -157,6 +157,7 @@ def _evaluation(source: _Source, model: str | None, how: _How) -> Evaluation:
         provenance={
             "model_digest": embedding.digest,
             "prior": how.prior,
+            "second_look": 0 if how.consensus else second_look_of(embedding),
             "mces": how.mces,
             **described,
             **questions.provenance,

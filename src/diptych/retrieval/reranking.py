@@ -203,6 +203,12 @@ def model_ranker(
     return ReRankingRanker(model, settings, prior=prior)
 
 
+def second_look_of(model: Any) -> int:  # noqa: ANN401 - a JointEmbedding
+    """Return how many candidates `model_ranker` looks at again; 0 where the model's metadata ask for no second look."""
+    settings = ReRanking.from_metadata(model.metadata)
+    return 0 if settings is None else settings.recall
+
+
 def chosen_reranking(
     model: ReRankedEmbedding, queries: Sequence[Query], *, recall: int, blind: bool = False
 ) -> ReRanking:
