@@ -11,6 +11,29 @@ from pathlib import Path
 from diptych.errors import OutputError
 
 
+def check_writable(path: Path, *, is_folder: bool = False) -> None:
+    """Refuse a file or folder that cannot be written, before what goes there is computed; nothing is made.
+
+    Raises
+    ------
+    OutputError
+        It is of the other kind, or it, or the nearest folder above it that is there, takes no file.
+    """
+    folder = path if is_folder else path.absolute().parent
+    try:
+        there = path.exists()
+        above = next(one for one in (folder, *folder.absolute().parents) if one.exists())
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
+    if there and path.is_dir() != is_folder:
+        expected = "it is a file; expected a folder" if is_folder else "it is a folder; expected a file"
+        raise OutputError(f"{path}: cannot be written: {expected}")
+    if not above.is_dir():
+        raise OutputError(f"{path}: cannot be written: {above} is no folder")
+    if not os.access(above, os.W_OK | os.X_OK):
+        raise OutputError(f"{path}: cannot be written: {above} takes no file")
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path`` that takes its place when the block ends without an error.
