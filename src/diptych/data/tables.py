@@ -44,7 +44,7 @@ def read_columns(path: Path, names: Sequence[str]) -> Iterator[tuple[str, ...]]:
     Raises
     ------
     DatasetError
-        The file is missing or damaged, lacks a column or has one twice, or a row is too short or goes over several lines.
+        The file is missing or damaged, lacks a column or has one twice, or a row is too short or of several lines.
     """
     try:
         with open_text(path) as stream:

@@ -278,9 +278,10 @@ def _check_distinct(folder: Path, identifiers: Sequence[str]) -> None:
     repeated = {name: n for name, n in Counter(identifiers).items() if n > 1}
     if repeated:
         name, n = next(iter(repeated.items()))
+        found = counted(len(repeated), "identifier stands", "identifiers stand")
         raise EvaluationError(
-            f"{folder}: cannot be frozen: {counted(len(repeated), 'identifier stands', 'identifiers stand')} "
-            f"more than once among {counted(len(identifiers), 'spectrum', 'spectra')}, {name!r} {n} times; expected distinct ones, as queries and folds are told apart by them"
+            f"{folder}: cannot be frozen: {found} more than once among {len(identifiers)} spectra, {name!r} {n} times; "
+            "expected distinct ones, as queries and folds are told apart by them"
         )
 
 

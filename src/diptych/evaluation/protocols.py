@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from diptych.evaluation.few_shot import few_shot
+from diptych.evaluation.few_shot import FewShot, few_shot
 from diptych.evaluation.library_search import FORMS, OTHER_INSTRUMENT, RIVALLED
 from diptych.evaluation.repeated_search import RepeatedSearch, repeated_search
 from diptych.evaluation.searchable_spectra import SearchableSpectra
@@ -140,6 +141,8 @@ def few_shot_table(
 ) -> list[dict[str, Any]]:
     """Return the accuracy of N-way K-shot re-identification, one row per method and shape, all of the same episodes.
 
+    A shape that too few molecules have the spectra for has rows without an accuracy.
+
     Parameters
     ----------
     vectors
@@ -151,32 +154,49 @@ def few_shot_table(
         (N, K) pairs.
     n_episodes, n_bootstrap, seed
         Episodes of each shape; of the interval over molecules.
+
+    Raises
+    ------
+    EvaluationError
+        There are too few molecules for any of the shapes.
     """
     usable = np.ones(len(molecules), dtype=bool)
     for table in vectors.values():
         length = np.linalg.norm(table, axis=1)
         usable &= np.isfinite(length) & (length > 0)
     named = [block for block, kept in zip(molecules, usable, strict=True) if kept]
-    rows = []
-    for n_way, k_shot in shapes:
-        for name, table in vectors.items():
-            found = few_shot(table[usable], named, n_way=n_way, k_shot=k_shot, n_episodes=n_episodes, seed=seed)
-            low, high = found.interval(n_bootstrap=n_bootstrap, seed=seed)
-            rows.append(
-                {
-                    "method": name,
-                    "n_way": n_way,
-                    "k_shot": k_shot,
-                    "accuracy": found.accuracy,
-                    "low": _known(low),
-                    "high": _known(high),
-                    "chance": 1 / n_way,
-                    "n_episodes": n_episodes,
-                    "n_eligible_molecules": found.n_eligible,
-                    "n_spectra_left_out": int((~usable).sum()),
-                }
-            )
-    return rows
+    n_spectra = Counter(named).values()
+    eligible = {k_shot: sum(n > k_shot for n in n_spectra) for _, k_shot in shapes}
+    is_asked = {shape: eligible[shape[1]] >= shape[0] for shape in shapes}
+    if not any(is_asked.values()):
+        is_asked[shapes[0]] = True  # which says what is missing
+    return [
+        {
+            "method": name,
+            "n_way": n_way,
+            "k_shot": k_shot,
+            **(
+                _accuracy(
+                    few_shot(table[usable], named, n_way=n_way, k_shot=k_shot, n_episodes=n_episodes, seed=seed),
+                    n_bootstrap=n_bootstrap,
+                    seed=seed,
+                )
+                if is_asked[n_way, k_shot]
+                else {"accuracy": None, "low": None, "high": None}
+            ),
+            "chance": 1 / n_way,
+            "n_episodes": n_episodes if is_asked[n_way, k_shot] else 0,
+            "n_eligible_molecules": eligible[k_shot],
+            "n_spectra_left_out": int((~usable).sum()),
+        }
+        for n_way, k_shot in shapes
+        for name, table in vectors.items()
+    ]
+
+
+def _accuracy(found: FewShot, *, n_bootstrap: int, seed: int) -> dict[str, float | None]:
+    low, high = found.interval(n_bootstrap=n_bootstrap, seed=seed)
+    return {"accuracy": found.accuracy, "low": _known(low), "high": _known(high)}
 
 
 def binned_vectors(spectra: Sequence[Spectrum], molecules: Sequence[str]) -> NDArray[np.float32]:
