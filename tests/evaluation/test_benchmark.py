@@ -393,3 +393,11 @@ def test_a_folder_of_other_files_is_never_replaced(dataset: Path, tmp_path: Path
     with pytest.raises(EvaluationError, match="holds files and no benchmark; expected a new folder"):
         build_benchmark(dataset, tmp_path, force=True)
     assert dataset.is_file()
+
+
+@pytest.mark.parametrize("name", ["report", "Report", "summary"])
+def test_no_report_takes_the_place_of_another(dataset: Path, tmp_path: Path, name: str):
+    questions = build_benchmark(dataset, tmp_path / "b").questions("formula")
+    tool = ScoreTableRanker.of([("s0", "CCO", "1")], name=name)
+    with pytest.raises(EvaluationError, match=rf"the report of '{name}' and .* would both be {name}\.json; expected"):
+        run_benchmark([RandomRanker(0), tool], questions)

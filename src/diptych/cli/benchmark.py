@@ -157,10 +157,13 @@ def ladder_command(
     """Lay the results on several splits side by side."""
     from diptych.evaluation.evaluation import Evaluation
     from diptych.evaluation.generalisation import ladder_lines
-    from diptych.files import replacing
+    from diptych.files import check_writable, replacing
 
+    named = [_pair(text, "RESULTS") for text in results]
+    if output is not None:
+        check_writable(output, read=[Path(path) for _, path in named])
     rungs: dict[str, Evaluation] = {}
-    for name, path in (_pair(text, "RESULTS") for text in results):
+    for name, path in named:
         if name in rungs:
             raise typer.BadParameter(f"two results are called {name!r}; expected a name for each rung")
         rungs[name] = Evaluation.load(Path(path))

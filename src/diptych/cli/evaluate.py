@@ -123,7 +123,11 @@ def evaluate_command(
     )
     how = _How(n_bootstrap=bootstrap, min_list_length=min_list_length, consensus=consensus, prior=prior, mces=mces)
     from diptych.cli.evaluate_shown import show
+    from diptych.evaluation.results import ranks_path
+    from diptych.files import check_writable
 
+    for path in (output, ranks_path(output)):
+        check_writable(path, read=[spectra, candidates, accessions])
     evaluation = _evaluation(source, model, how)
     evaluation.save(output)
     show(evaluation, output)
