@@ -244,16 +244,7 @@ def test_an_empty_table_is_called_empty(tmp_path: Path):
 
 
 HEADER = "query\ttarget\trank\tn_candidates\tscore_target\tbest_score\tbest\tprobability\tmces\trank_blind\n"
-ROW = {
-    "query": "a",
-    "target": "A",
-    "rank": "1",
-    "n_candidates": "2",
-    "score_target": "1",
-    "best_score": "1",
-    "best": "A",
-}
-ROW |= {"probability": "0.5", "mces": "0", "rank_blind": "1"}
+ROW = dict(zip(HEADER.split(), ("a", "A", "1", "2", "1", "1", "A", "0.5", "0", "1"), strict=True))
 
 
 @pytest.mark.parametrize(
@@ -261,8 +252,8 @@ ROW |= {"probability": "0.5", "mces": "0", "rank_blind": "1"}
     [
         ({"rank": "0"}, "row 2, column rank: '0'; expected a whole number of at least 1, or miss"),
         ({"rank": "-3"}, "row 2, column rank: '-3'"),
-        ({"rank": "3"}, "row 2: rank 3 of 2 candidates; expected one of 2"),
-        ({"rank_blind": "0"}, "row 2, column blind: '0'"),
+        ({"rank": "3"}, "row 2: rank 3 of 2; expected one of the candidates"),
+        ({"rank_blind": "0"}, "row 2, column rank_blind: '0'"),
         ({"n_candidates": "-1"}, "row 2, column n_candidates: '-1'; expected a whole number of at least 0"),
         ({"score_target": "good"}, "row 2, column score_target: 'good'; expected a number, or nothing"),
         ({"probability": "2"}, r"row 2, column probability: '2'; expected a number in \[0, 1\], or nothing"),

@@ -126,9 +126,7 @@ def run_command(
     """
     from diptych.cli.benchmark_rankers import Asked
     from diptych.evaluation.benchmark_folder import Benchmark
-    from diptych.files import check_writable
 
-    check_writable(output, is_folder=True)
     frozen = Benchmark.load(benchmark)
     how: dict[str, Any] = {"fold": fold, "min_list_length": min_list_length, "sample": sample, "seed": seed}
     asked = Asked(
@@ -176,7 +174,9 @@ def ladder_command(
 
 def _run(benchmark: Benchmark, asked: Asked, protocol: str, output: Path) -> list[str]:
     from diptych.cli import benchmark_protocols
+    from diptych.files import check_writable
 
+    check_writable(output, is_folder=True)
     runners = {
         "global": benchmark_protocols.run_global,
         "few-shot": benchmark_protocols.run_few_shot,

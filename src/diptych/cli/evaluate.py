@@ -57,6 +57,14 @@ class _Source:
                 "--fold is COLUMN=NAME with a dataset (scaffold=test), or NAME with --accessions FILE"
             )
 
+    def check_output(self, path: Path) -> None:
+        """Refuse a report that cannot be written, or that would take the place of what is read."""
+        from diptych.evaluation.results import ranks_path
+        from diptych.files import check_writable
+
+        for one in (path, ranks_path(path)):
+            check_writable(one, read=[self.spectra, self.candidates, self.accessions])
+
 
 @dataclass(frozen=True, kw_only=True)
 class _How:
@@ -123,11 +131,8 @@ def evaluate_command(
     )
     how = _How(n_bootstrap=bootstrap, min_list_length=min_list_length, consensus=consensus, prior=prior, mces=mces)
     from diptych.cli.evaluate_shown import show
-    from diptych.evaluation.results import ranks_path
-    from diptych.files import check_writable
 
-    for path in (output, ranks_path(output)):
-        check_writable(path, read=[spectra, candidates, accessions])
+    source.check_output(output)
     evaluation = _evaluation(source, model, how)
     evaluation.save(output)
     show(evaluation, output)

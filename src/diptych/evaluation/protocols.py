@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from diptych.evaluation.few_shot import FewShot, few_shot
+from diptych.evaluation.few_shot import few_shot
 from diptych.evaluation.library_search import FORMS, OTHER_INSTRUMENT, RIVALLED
 from diptych.evaluation.repeated_search import RepeatedSearch, repeated_search
 from diptych.evaluation.searchable_spectra import SearchableSpectra
@@ -167,36 +167,29 @@ def few_shot_table(
     named = [block for block, kept in zip(molecules, usable, strict=True) if kept]
     n_spectra = Counter(named).values()
     eligible = {k_shot: sum(n > k_shot for n in n_spectra) for _, k_shot in shapes}
-    is_asked = {shape: eligible[shape[1]] >= shape[0] for shape in shapes}
-    if not any(is_asked.values()):
-        is_asked[shapes[0]] = True  # which says what is missing
+    is_unasked = {(n_way, k_shot): eligible[k_shot] < n_way for n_way, k_shot in shapes}
+    if all(is_unasked.values()):
+        is_unasked[shapes[0]] = False  # which says what is missing
+
+    def accuracy(found: NDArray[np.floating], n_way: int, k_shot: int) -> dict[str, float | None]:
+        answers = few_shot(found, named, n_way=n_way, k_shot=k_shot, n_episodes=n_episodes, seed=seed)
+        low, high = answers.interval(n_bootstrap=n_bootstrap, seed=seed)
+        return {"accuracy": answers.accuracy, "low": _known(low), "high": _known(high)}
+
     return [
         {
             "method": name,
             "n_way": n_way,
             "k_shot": k_shot,
-            **(
-                _accuracy(
-                    few_shot(table[usable], named, n_way=n_way, k_shot=k_shot, n_episodes=n_episodes, seed=seed),
-                    n_bootstrap=n_bootstrap,
-                    seed=seed,
-                )
-                if is_asked[n_way, k_shot]
-                else {"accuracy": None, "low": None, "high": None}
-            ),
+            **({"accuracy": None, "low": None, "high": None} if unasked else accuracy(table[usable], n_way, k_shot)),
             "chance": 1 / n_way,
-            "n_episodes": n_episodes if is_asked[n_way, k_shot] else 0,
+            "n_episodes": 0 if unasked else n_episodes,
             "n_eligible_molecules": eligible[k_shot],
             "n_spectra_left_out": int((~usable).sum()),
         }
-        for n_way, k_shot in shapes
+        for (n_way, k_shot), unasked in is_unasked.items()
         for name, table in vectors.items()
     ]
-
-
-def _accuracy(found: FewShot, *, n_bootstrap: int, seed: int) -> dict[str, float | None]:
-    low, high = found.interval(n_bootstrap=n_bootstrap, seed=seed)
-    return {"accuracy": found.accuracy, "low": _known(low), "high": _known(high)}
 
 
 def binned_vectors(spectra: Sequence[Spectrum], molecules: Sequence[str]) -> NDArray[np.float32]:
