@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -50,6 +51,8 @@ class _Source:
             )
         if self.by == "formula" and self.ppm != _PPM:
             raise typer.BadParameter("--ppm is the half width of --by mass; --by formula has none")
+        if not math.isfinite(self.ppm):
+            raise typer.BadParameter(f"--ppm is {self.ppm}; expected a finite number")
         if self.accessions is not None and self.fold is None:
             raise typer.BadParameter("--accessions needs --fold NAME")
         if self.fold is not None and self.accessions is None and not (_is_dataset(self.spectra) and "=" in self.fold):
