@@ -127,8 +127,9 @@ class Benchmark:
 
     def taken(self, protocol: str, how: Sequence[str | Path]) -> list[str | Path]:
         """Return what a protocol, asked like that, takes of the dataset, the structures and the resamples."""
+        learns = protocol in {"256-way", "library-search"} or "--ranker" in how or "--vectors" in how
         return [
-            *(() if protocol in {"global", "few-shot"} else ("--dataset", self.dataset)),
+            *(("--dataset", self.dataset) if learns and protocol not in {"global", "few-shot"} else ()),
             *(("--structures", self.structures) if any("molecule_prior" in str(word) for word in how) else ()),
             *(() if protocol == "library-search" else ("--bootstrap", self.bootstrap)),
         ]

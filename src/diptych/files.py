@@ -4,11 +4,46 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from diptych.errors import OutputError
+
+
+def check_writable(path: Path, *, is_folder: bool = False, read: Iterable[Path | None] = ()) -> None:
+    """Refuse a file or folder that cannot be written, before what goes there is computed; nothing is made.
+
+    Parameters
+    ----------
+    path
+        What is to be written.
+    is_folder
+        Whether it is a folder.
+    read
+        Files that are read to write it, and would be lost.
+
+    Raises
+    ------
+    OutputError
+        It is one of those read, or of the other kind, or it, or the nearest folder above it that is there, takes no
+        file.
+    """
+    if any(path.resolve() == one.resolve() for one in read if one is not None):
+        raise OutputError(f"{path}: cannot be written: it is read to write it, and would be lost; name another file")
+    folder = path if is_folder else path.absolute().parent
+    try:
+        there = path.exists()
+        above = next(one for one in (folder, *folder.absolute().parents) if one.exists())
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
+    if there and path.is_dir() != is_folder:
+        expected = "it is a file; expected a folder" if is_folder else "it is a folder; expected a file"
+        raise OutputError(f"{path}: cannot be written: {expected}")
+    if not above.is_dir():
+        raise OutputError(f"{path}: cannot be written: {above} is no folder")
+    if not os.access(above, os.W_OK | os.X_OK):
+        raise OutputError(f"{path}: cannot be written: {above} takes no file")
 
 
 @contextmanager

@@ -427,3 +427,76 @@ def test_a_plan_that_is_missing_is_one_line(monkeypatch, capsys):
     assert run(monkeypatch, "ablate", "none.toml", "-o", "out") == 1
     reason = "No such file or directory; expected a TOML file"
     assert capsys.readouterr().err == f"diptych: none.toml: cannot be read: {reason}\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [("r.html", 1), ("r.json", 2), ("r.md", 2), ("new.json", 2), ("page", 2), ("lists.json/p.html", 1)],
+)
+def test_a_page_never_takes_the_place_of_what_it_is_made_of(evaluated: Path, monkeypatch, capfd, name: str, code: int):
+    before = (evaluated / "r.json").read_bytes()
+    assert run(monkeypatch, "report", "r.json", "--bootstrap", "20", "-o", name) == code
+    error = " ".join(capfd.readouterr().err.replace("│", " ").split())
+    said = {
+        "r.html": "r.json: cannot be written: it is read to write it, and would be lost; name another file",
+        "lists.json/p.html": "cannot be written:",
+    }
+    assert said.get(name, "expected a file such as page.html") in error
+    assert (evaluated / "r.json").read_bytes() == before
+    assert not (evaluated / name).is_file() or name == "r.json"
+
+
+def test_the_report_of_the_default_name_is_not_lost_to_the_page_of_the_default_name(folder: Path, monkeypatch):
+    assert run(monkeypatch, "evaluate", *SOURCE, "--fold", "test", "--bootstrap", "20") == 0
+    before = (folder / "report.json").read_bytes()
+    assert run(monkeypatch, "report", "report.json", "--bootstrap", "20") == 0
+    assert (folder / "report.json").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "command", [("evaluate", *SOURCE, "--fold", "test"), ("audit", "r.json", *SOURCE, "--model", "x")]
+)
+def test_results_that_cannot_be_written_are_refused_before_anything_is_asked(
+    evaluated: Path, monkeypatch, capfd, command
+):
+    monkeypatch.setattr(CarbonCounter, "encode_spectra", lambda *_, **__: pytest.fail("was asked"))
+    assert run(monkeypatch, *command, "-o", "s.mgf/results") == 1
+    assert "s.mgf is no folder" in capfd.readouterr().err
+
+
+def test_an_evaluation_does_not_take_the_place_of_its_lists(evaluated: Path, monkeypatch, capfd):
+    assert run(monkeypatch, "evaluate", *SOURCE, "--fold", "test", "-o", "lists.json") == 1
+    assert "lists.json: cannot be written: it is read to write it" in capfd.readouterr().err
+    assert json.loads((evaluated / "lists.json").read_text()) == LISTS
+
+
+@pytest.mark.parametrize(
+    ("controls", "message"),
+    [
+        (("a=r.json", "a=r.json"), "--control a=r.json: two --control are called 'a'; expected another name"),
+        (("random=r.json",), "--control random=r.json: a control of the report is called 'random'"),
+        (("=r.json",), "--control =r.json; expected NAME=FILE"),
+        (("a=",), "--control a=; expected NAME=FILE"),
+    ],
+)
+def test_controls_have_names_of_their_own(evaluated: Path, monkeypatch, capfd, controls, message: str):
+    options = [part for control in controls for part in ("--control", control)]
+    assert run(monkeypatch, "audit", "r.json", *options, "-o", "audit") == 2
+    assert message in " ".join(capfd.readouterr().err.replace("│", " ").split())
+
+
+def test_results_on_other_lists_are_not_compared(evaluated: Path, monkeypatch, capfd):
+    (evaluated / "other.json").write_text(json.dumps({key: [key, "CCCCCO"] for key in LISTS}))
+    source = ("--spectra", "s.mgf", "--accessions", "folds.tsv", "--candidates", "other.json", "--fold", "test")
+    assert run(monkeypatch, "evaluate", *source, "--bootstrap", "20", "-o", "o.json") == 0
+    capfd.readouterr()
+    for command in (("audit", "r.json", "--control", "o=o.json"), ("report", "r.json", "o=o.json", "-o", "p.html")):
+        assert run(monkeypatch, *command) == 1
+        assert "expected results on the same lists" in capfd.readouterr().err
+
+
+def test_a_second_model_that_nothing_is_summed_over_is_refused(evaluated: Path, monkeypatch, capfd):
+    for options in (SOURCE[:2], (*SOURCE, "--labels", "0")):
+        assert run(monkeypatch, "audit", "r.json", *options, "--model", "x", "--model", "y", "-o", "audit") == 2
+        error = " ".join(capfd.readouterr().err.replace("│", " ").split())
+        assert "--model y needs what influence is summed over" in error

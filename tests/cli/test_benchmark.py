@@ -647,6 +647,81 @@ def test_an_option_of_nobody_who_is_asked_is_refused(benchmark: Path, monkeypatc
 
 
 @pytest.mark.parametrize(
+    ("protocol", "asked"),
+    [
+        ("formula", ("--ranker", "random,random+precursor_mass")),
+        ("formula", ("--scores", "tool.tsv", "--ranker", "tool+random")),
+        ("robustness", ("--model", "any", "--ranker", "shuffled_spectra")),
+        ("answer-absent", ("--model", "any")),
+    ],
+)
+def test_a_dataset_that_nobody_learns_from_is_refused(benchmark: Path, monkeypatch, capfd, protocol: str, asked):
+    (benchmark / "tool.tsv").write_text("query\tsmiles\tscore\nCCO-0\tCCO\t2\n")
+    options = ("--protocol", protocol, *asked, "--dataset", "d.parquet", "-o", "r")
+    assert run(monkeypatch, "run", "b", *options) == 2
+    error = " ".join(capfd.readouterr().err.replace("│", " ").split())
+    assert "--dataset is what rankers learn from, and none that does is asked: name one among --ranker" in error
+
+
+def test_the_molecule_prior_without_a_training_fold_asks_for_the_dataset(benchmark: Path, monkeypatch, capfd):
+    options = ("--ranker", "molecule_prior", "--structures", "structures.tsv", "-o", "r")
+    assert run(monkeypatch, "run", "b", *options) == 2
+    error = " ".join(capfd.readouterr().err.replace("│", " ").split())
+    assert error.endswith("molecule_prior learns from a training fold: give --dataset FILE")
+
+
+def test_a_scorer_of_library_search_is_named_once(benchmark: Path, monkeypatch, capfd):
+    options = ("--protocol", "library-search", "--ranker", "cosine,cosine", "-o", "r")
+    assert run(monkeypatch, "run", "b", *options) == 2
+    assert "two rankers are called 'cosine'; expected distinct names" in " ".join(capfd.readouterr().err.split())
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--measured", "source=x"), "--measured needs --lists measured and --structures TABLE"),
+        (
+            ("--measured", "source=x", "--lists", "measured"),
+            "--measured needs --lists measured and --structures TABLE",
+        ),
+        (("--lists", "measured", "--structures", "structures.tsv"), "--structures needs --lists formula or mass"),
+        (("--ppm", "5"), "--ppm needs --lists mass or measured"),
+        (("--ppm", "5", "--candidates", "mass=lists.json", "--lists", "mass"), "--ppm needs --lists mass or measured"),
+        (("--at-most", "5", "--candidates", "formula=lists.json"), "--at-most needs lists that are drawn: --lists"),
+        (
+            ("--structures", "structures.tsv", "--candidates", "formula=lists.json"),
+            "--structures needs --lists formula or mass",
+        ),
+        (
+            ("--fold-table", "lists.json", "--fold-column", "molecule"),
+            "--fold-table and --fold-column both say what is tested; expected one of them",
+        ),
+        (
+            ("--candidates", "formula=lists.json", "--candidates", "formula=other.json"),
+            "two files of lists are of the kind 'formula'; expected one",
+        ),
+    ],
+)
+def test_an_option_that_would_change_nothing_that_is_built_is_refused(
+    folder: Path, monkeypatch, capfd, options, message: str
+):
+    (folder / "lists.json").write_text(json.dumps({"CCO": ["CCO"]}))
+    assert run(monkeypatch, "build", "d.parquet", "-o", "b", *options) == 2
+    assert message in " ".join(capfd.readouterr().err.replace("│", " ").split())
+    assert not (folder / "b").exists()
+
+
+@pytest.mark.parametrize("command", [("build", "d.parquet"), ("run", "b", "--model", "any")])
+def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_asked(
+    benchmark: Path, monkeypatch, capfd, command
+):
+    monkeypatch.setattr(CarbonCounter, "encode_spectra", lambda *_, **__: pytest.fail("was asked"))
+    assert run(monkeypatch, *command, "-o", "structures.tsv") == 1
+    error = capfd.readouterr().err
+    assert error == "diptych: structures.tsv: cannot be written: it is a file; expected a folder\n"
+
+
+@pytest.mark.parametrize(
     ("option", "value"),
     [
         ("--fold-column", "molecule"),

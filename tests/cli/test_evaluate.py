@@ -329,3 +329,13 @@ def test_a_saved_model_is_judged_by_the_command(folder: Path):
     assert report["model"] == "unnamed"
     assert len(report["provenance"]["model_digest"]) == 64
     assert report["provenance"]["counts"]["targets_without_score"] == 0
+
+
+def test_an_infinite_mass_window_is_refused(tmp_path: Path, monkeypatch, capfd):
+    (tmp_path / "s.mgf").touch()
+    monkeypatch.chdir(tmp_path)
+    source = ("--spectra", "s.mgf", "--library", "l", "--by", "mass", "--ppm", "inf")
+    monkeypatch.setattr(sys, "argv", ["diptych", "evaluate", *source])
+    with pytest.raises(SystemExit):
+        main.run()
+    assert "--ppm is inf; expected a finite number" in " ".join(capfd.readouterr().err.split())

@@ -85,3 +85,9 @@ def test_bad_input_is_one_clear_line(monkeypatch, capfd, arguments: list[str], c
     assert message in " ".join(error.replace("│", " ").split())
     assert code == 2 or len(error.splitlines()) == 1
     assert "Traceback" not in error
+
+
+def test_the_table_never_takes_the_place_of_the_spectra(folder: Path, monkeypatch, capsys):
+    assert run(monkeypatch, "s.mgf", "--model", "model", "-o", "s.mgf") == 1
+    assert "s.mgf: cannot be written: it is read to write it, and would be lost" in capsys.readouterr().err
+    assert (folder / "s.mgf").read_text() == MGF

@@ -70,3 +70,9 @@ def test_a_table_of_another_kind_is_refused(tmp_path: Path, columns: dict, messa
     pq.write_table(pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()}), path)
     with pytest.raises(DatasetError, match=message):
         read_candidate_file(path)
+
+
+def test_a_list_that_stands_twice_is_refused(tmp_path: Path):
+    (tmp_path / "lists.json").write_text('{"A": ["CCO"], "B": ["C"], "A": ["COC"]}')
+    with pytest.raises(DatasetError, match=r"cannot be read: the key 'A' stands twice; expected candidate lists"):
+        read_candidate_file(tmp_path / "lists.json")

@@ -132,11 +132,50 @@ def test_a_changed_or_foreign_folder_is_refused(dataset: Path, tmp_path: Path):
         description.write_text(json.dumps({**said, **change}))
         with pytest.raises(EvaluationError, match=message):
             Benchmark.load(tmp_path / "b")
+    for lists in (None, ["formula"], {}, {"formula": 3}):
+        description.write_text(json.dumps({**said, "lists": lists}))
+        with pytest.raises(EvaluationError, match=r"its lists are .*; expected the counts of each kind of list"):
+            Benchmark.load(tmp_path / "b")
     description.write_text(json.dumps({"format_version": 1}))
     with pytest.raises(EvaluationError, match="lacks the digest or the lists"):
         Benchmark.load(tmp_path / "b")
     with pytest.raises(EvaluationError, match=r"cannot be read: .* expected a benchmark of 'diptych benchmark build'"):
         Benchmark.load(tmp_path)
+
+
+def test_a_benchmark_whose_lists_are_missing_or_lack_a_column_says_so(dataset: Path, tmp_path: Path):
+    build_benchmark(dataset, tmp_path / "b")
+    lists = tmp_path / "b" / "lists_formula.parquet"
+    pq.write_table(pq.read_table(lists).drop_columns(["smiles"]), lists)
+    with pytest.raises(EvaluationError, match=r"lists_formula\.parquet: the columns smiles are missing"):
+        Benchmark.load(tmp_path / "b")
+    lists.unlink()
+    with pytest.raises(EvaluationError, match=r"lists_formula\.parquet: missing; expected the lists that benchmark"):
+        Benchmark.load(tmp_path / "b")
+
+
+@pytest.mark.parametrize("kind", ["../x", "few-shot", ""])
+def test_lists_are_of_no_kind_that_is_no_file_name_or_another_protocol(dataset: Path, tmp_path: Path, kind: str):
+    (tmp_path / "lists.json").write_text(json.dumps({"s0": ["CCO", "COC"]}))
+    with pytest.raises(EvaluationError, match=rf"lists cannot be of the kind '{kind}'; expected letters, digits"):
+        build_benchmark(
+            dataset,
+            tmp_path / "b",
+            candidates={kind: tmp_path / "lists.json"},
+            settings=BenchmarkSettings(lists=()),
+        )
+    assert not (tmp_path / "b").exists()
+
+
+def test_a_fold_that_no_spectrum_is_of_is_not_left_out_silently(dataset: Path, tmp_path: Path):
+    with pytest.raises(EvaluationError, match="no spectrum is of the folds dev of scaffold; it has none, test, train"):
+        build_benchmark(dataset, tmp_path / "b", settings=BenchmarkSettings(asked=("test", "dev")))
+
+
+@pytest.mark.parametrize("ppm", [float("inf"), float("nan"), 0.0])
+def test_a_mass_window_is_a_positive_number(ppm: float):
+    with pytest.raises(EvaluationError, match="expected a positive number"):
+        BenchmarkSettings(ppm=ppm)
 
 
 @pytest.mark.parametrize(("lists", "asked"), [(("best",), ("test",)), (("mass",), ())])
@@ -159,7 +198,8 @@ def test_two_spectra_of_one_identifier_are_not_frozen(dataset: Path, tmp_path: P
     for names in (["s0", "s1", "s0", "s3", "s4"], ["s0", "s1", "s2", "s3", "s0"], ["s0", "s1", "s2", "s3", "s1"]):
         pq.write_table(table.set_column(0, "identifier", pa.array(names)), dataset)
         with pytest.raises(
-            EvaluationError, match=r"b: cannot be frozen: 1 identifiers of the 5 spectra .* 's[01]' 2 times; expected"
+            EvaluationError,
+            match=r"b: cannot be frozen: 1 identifier stands more than once among 5 spectra, 's[01]' 2 times; expected",
         ):
             build_benchmark(dataset, tmp_path / "b")
     assert not (tmp_path / "b").exists()
@@ -168,7 +208,7 @@ def test_two_spectra_of_one_identifier_are_not_frozen(dataset: Path, tmp_path: P
 def test_queries_of_one_identifier_are_refused_whatever_the_folds_say(dataset: Path, tmp_path: Path):
     made = build_benchmark(dataset, tmp_path / "a")
     twice = KnownSpectra(spectra=made.known.spectra * 2)
-    with pytest.raises(EvaluationError, match=r"2 identifiers of the 4 spectra stand more than once, 's0' 2 times"):
+    with pytest.raises(EvaluationError, match=r"2 identifiers stand more than once among 4 spectra, 's0' 2 times"):
         freeze(tmp_path / "b", known=twice, folds=made.folds, questions={}, description={})
 
 
@@ -353,3 +393,11 @@ def test_a_folder_of_other_files_is_never_replaced(dataset: Path, tmp_path: Path
     with pytest.raises(EvaluationError, match="holds files and no benchmark; expected a new folder"):
         build_benchmark(dataset, tmp_path, force=True)
     assert dataset.is_file()
+
+
+@pytest.mark.parametrize("name", ["report", "Report", "summary"])
+def test_no_report_takes_the_place_of_another(dataset: Path, tmp_path: Path, name: str):
+    questions = build_benchmark(dataset, tmp_path / "b").questions("formula")
+    tool = ScoreTableRanker.of([("s0", "CCO", "1")], name=name)
+    with pytest.raises(EvaluationError, match=rf"the report of '{name}' and .* would both be {name}\.json; expected"):
+        run_benchmark([RandomRanker(0), tool], questions)

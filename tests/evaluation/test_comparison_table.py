@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -103,3 +104,13 @@ def test_few_molecules_cannot_be_more_significant_than_their_signs(n_molecules: 
     assert paired_bootstrap(np.ones(n_molecules), names)[2] == least
     # Two spectra that balance each other are no further molecule.
     assert paired_bootstrap(np.append(np.ones(n_molecules), [1.0, -1.0]), [*names, "A", "A"])[2] >= least
+
+
+def test_methods_that_were_asked_other_lists_or_answers_are_not_compared():
+    first = results([1, 2])
+    for other, said in (
+        (replace(first, n_candidates=np.array([10, 12])), "'q1' asks for M1 among 12 candidates with 'b' and for M1"),
+        (replace(first, targets=("M0", "M2")), "'q1' asks for M2 among 10 candidates with 'b' and for M1 among 10"),
+    ):
+        with pytest.raises(EvaluationError, match=said):
+            compare({"a": first, "b": other}, against="a", n_bootstrap=10)

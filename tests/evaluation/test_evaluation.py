@@ -221,7 +221,7 @@ def test_a_control_can_be_taken_for_an_evaluation_of_its_own():
         ),
         (
             lambda path: ranks_path(path).write_text(ranks_path(path).read_text().replace("miss", "lost")),
-            "cannot be read as results: invalid literal",
+            "cannot be read as results: row 4, column rank: 'lost'; expected",
         ),
     ],
 )
@@ -262,3 +262,15 @@ def test_a_ranker_that_forgets_a_query_is_refused():
 def test_a_ranker_that_forgets_a_candidate_is_refused():
     with pytest.raises(EvaluationError, match=r"shape \(2,\) for query 'first'; expected one for each of its 3"):
         evaluate(Broken(np.zeros(2)), QUERIES[:1])
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("model", None), ("controls", None), ("provenance", "x"), ("ks", None), ("queries", "5"), ("seed", None)],
+)
+def test_a_report_with_something_of_another_kind_is_refused(tmp_path: Path, name: str, value: object):
+    judged().save(tmp_path / "r.json")
+    said = json.loads((tmp_path / "r.json").read_text())
+    (tmp_path / "r.json").write_text(json.dumps({**said, name: value}))
+    with pytest.raises(EvaluationError, match=rf"r\.json: {name} is {value!r}; expected a "):
+        Evaluation.load(tmp_path / "r.json")

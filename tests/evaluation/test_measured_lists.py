@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from diptych.errors import EvaluationError
+from diptych.errors import DatasetError, EvaluationError
 from diptych.evaluation.measured_lists import candidate_tables, draw_lists, measured_rows, with_known_mass
 from diptych.molecules.structure import Structure
 
@@ -60,3 +60,9 @@ def test_structures_without_a_mass_are_left_out_and_counted():
 def test_an_unknown_kind_is_refused():
     with pytest.raises(EvaluationError, match="no kind of list 'best'; expected one of formula, mass, measured"):
         drawn("best")
+
+
+def test_a_condition_that_no_row_meets_is_refused(tmp_path: Path):
+    (tmp_path / "t.tsv").write_text("inchikey_first_block\tsmiles\tformula\tsource\nA\tCCO\tC2H6O\treport\n")
+    with pytest.raises(DatasetError, match=r"t\.tsv: no row is measured by source=roport; expected one at least"):
+        measured_rows(tmp_path / "t.tsv", ["source=report", "source=roport"])

@@ -103,6 +103,17 @@ def test_re_identification_asks_all_methods_the_same_episodes():
     assert "| peaks | 2 | 1 | 100.0 |" in table_lines(rows)[2]
 
 
+def test_a_shape_that_too_few_molecules_allow_has_an_empty_row_and_the_others_stand():
+    rows = few_shot_table({"blind": np.ones((6, 2))}, MOLECULES, shapes=[(2, 1), (5, 1)], n_episodes=20, n_bootstrap=10)
+    assert [(row["accuracy"], row["n_episodes"], row["n_eligible_molecules"]) for row in rows] == [
+        (0.0, 20, 2),
+        (None, 0, 2),
+    ]
+    assert "| blind | 5 | 1 |  |  |  | 20.0 | 0 | 2 |" in table_lines(rows)[3]
+    with pytest.raises(EvaluationError, match="2 molecules have more than 1 spectrum; expected at least 5"):
+        few_shot_table({"blind": np.ones((6, 2))}, MOLECULES, shapes=[(5, 1), (20, 1)])
+
+
 def test_spectra_without_a_vector_are_left_out_for_all_methods():
     holed = np.eye(7)
     holed[6] = np.nan

@@ -1,3 +1,4 @@
+import gzip
 import math
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -106,7 +107,10 @@ def test_a_table_without_a_query_is_a_table(tmp_path: Path):
         ("query\ttarget\n", "the columns rank, n_candidates, score_target, best_score, best are missing"),
         ("query\tquery\n", "a column stands twice"),
         ("query\ttarget\na\n", "cannot be read"),
-        ("query\ttarget\trank\tn_candidates\tscore_target\tbest_score\tbest\na\tA\tlost\t1\t\t\t\n", "invalid literal"),
+        (
+            "query\ttarget\trank\tn_candidates\tscore_target\tbest_score\tbest\na\tA\tlost\t1\t\t\t\n",
+            "row 2, column rank: 'lost'; expected a whole number of at least 1, or miss",
+        ),
         (
             "query\ttarget\trank\tn_candidates\tscore_target\tbest_score\tbest\na\tA\t1\t1\t\t\t\na\tA\t1\t1\t\t\t\n",
             "1 of 2 queries repeat an identifier",
@@ -237,3 +241,40 @@ def test_an_empty_table_is_called_empty(tmp_path: Path):
     (tmp_path / "r.csv").write_text("")
     with pytest.raises(EvaluationError, match=r"r\.csv: .* cannot be read: the file is empty; expected"):
         QueryResults.read(tmp_path / "r.csv")
+
+
+HEADER = "query\ttarget\trank\tn_candidates\tscore_target\tbest_score\tbest\tprobability\tmces\trank_blind\n"
+ROW = dict(zip(HEADER.split(), ("a", "A", "1", "2", "1", "1", "A", "0.5", "0", "1"), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"rank": "0"}, "row 2, column rank: '0'; expected a whole number of at least 1, or miss"),
+        ({"rank": "-3"}, "row 2, column rank: '-3'"),
+        ({"rank": "3"}, "row 2: rank 3 of 2; expected one of the candidates"),
+        ({"rank_blind": "0"}, "row 2, column rank_blind: '0'"),
+        ({"n_candidates": "-1"}, "row 2, column n_candidates: '-1'; expected a whole number of at least 0"),
+        ({"score_target": "good"}, "row 2, column score_target: 'good'; expected a number, or nothing"),
+        ({"probability": "2"}, r"row 2, column probability: '2'; expected a number in \[0, 1\], or nothing"),
+        ({"mces": "-1"}, "row 2, column mces: '-1'; expected a number of at least 0, or nothing"),
+    ],
+)
+def test_an_impossible_number_is_named_by_its_row_and_column(tmp_path: Path, change: dict[str, str], message: str):
+    (tmp_path / "r.tsv").write_text(HEADER + "\t".join((ROW | change).values()) + "\n")
+    with pytest.raises(EvaluationError, match=rf"r\.tsv: cannot be read as results: {message}"):
+        QueryResults.read(tmp_path / "r.tsv")
+
+
+def test_a_row_that_was_cut_off_is_named(tmp_path: Path):
+    (tmp_path / "r.tsv").write_text(HEADER + "\t".join(ROW.values()) + "\nb\tA\t1")
+    with pytest.raises(EvaluationError, match=r"r\.tsv: .* cannot be read: row 3 has 3 columns; expected 10"):
+        QueryResults.read(tmp_path / "r.tsv")
+
+
+def test_a_table_with_a_byte_order_mark_or_packed_is_read(tmp_path: Path):
+    text = HEADER + "\t".join(ROW.values()) + "\n"
+    (tmp_path / "bom.tsv").write_text(text, encoding="utf-8-sig")
+    (tmp_path / "packed.tsv.gz").write_bytes(gzip.compress(text.replace("\n", "\r\n").encode()))
+    for name in ("bom.tsv", "packed.tsv.gz"):
+        assert QueryResults.read(tmp_path / name).queries == ("a",)

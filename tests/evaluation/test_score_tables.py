@@ -1,3 +1,5 @@
+import gzip
+import lzma
 from pathlib import Path
 
 import numpy as np
@@ -6,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from diptych.errors import EvaluationError
+from diptych.evaluation.results import QueryResults
 from diptych.evaluation.score_tables import ScoreTableRanker
 from diptych.molecules.structure import Structure
 from diptych.ranking import CandidateList, Query
@@ -80,7 +83,7 @@ def test_a_table_without_its_columns_is_refused(tmp_path: Path):
     with pytest.raises(EvaluationError, match=r"no column smiles; .* one of inchikey_first_block, inchikey, smiles"):
         ScoreTableRanker.read(tmp_path / "t.tsv")
     pq.write_table(pa.table({"query": ["a"], "score": [0.25]}), tmp_path / "t.parquet")
-    with pytest.raises(EvaluationError, match=r"t\.parquet: cannot be read as a table of scores"):
+    with pytest.raises(EvaluationError, match=r"t\.parquet: column smiles stands 0 times among query, score"):
         ScoreTableRanker.read(tmp_path / "t.parquet")
 
 
@@ -88,3 +91,48 @@ def test_a_table_without_rows_is_refused(tmp_path: Path):
     (tmp_path / "t.tsv").write_text("query\tsmiles\tscore\n")
     with pytest.raises(EvaluationError, match="holds no score; expected rows of query, smiles and score"):
         ScoreTableRanker.read(tmp_path / "t.tsv")
+
+
+@pytest.mark.parametrize("name", ["t.tsv.gz", "t.tsv.xz"])
+def test_a_truncated_table_of_first_blocks_is_called_truncated_and_not_without_smiles(tmp_path: Path, name: str):
+    pack = gzip.compress if name.endswith("gz") else lzma.compress
+    rows = "".join(f"q{number}\t{number:014d}\t{number}\n" for number in range(1000))
+    (tmp_path / name).write_bytes(pack(f"query\tinchikey_first_block\tscore\n{rows}".encode())[:-40])
+    with pytest.raises(EvaluationError, match=r"cannot be read: Compressed file ended"):
+        ScoreTableRanker.read(tmp_path / name)
+
+
+def test_a_short_row_of_a_table_of_first_blocks_is_named_by_its_line(tmp_path: Path):
+    (tmp_path / "t.tsv").write_text("query\tinchikey_first_block\tscore\na\tAAAAAAAAAAAAAA\t1\na\tBBBB")
+    with pytest.raises(EvaluationError, match=r"t\.tsv, line 3: 2 columns; expected 3"):
+        ScoreTableRanker.read(tmp_path / "t.tsv")
+
+
+def test_a_quotation_mark_that_swallows_rows_is_refused(tmp_path: Path):
+    (tmp_path / "t.tsv").write_text('query\tsmiles\tscore\n"a\tCCO\t1\n"a\tCOC\t2\n')
+    with pytest.raises(EvaluationError, match=r"t\.tsv, line 2: a quotation mark opens a field that ends on line 3"):
+        ScoreTableRanker.read(tmp_path / "t.tsv")
+
+
+@pytest.mark.parametrize("name", ["t.tsv", "t.parquet"])
+def test_a_table_with_two_columns_of_scores_is_refused(tmp_path: Path, name: str):
+    if name == "t.tsv":
+        (tmp_path / name).write_text("query\tsmiles\tscore\tscore\na\tCCO\t1\t2\n")
+    else:
+        arrays = [pa.array(["a"]), pa.array(["CCO"]), pa.array([1.0]), pa.array([2.0])]
+        pq.write_table(pa.Table.from_arrays(arrays, names=["query", "smiles", "score", "score"]), tmp_path / name)
+    with pytest.raises(EvaluationError, match=r"column score (twice|stands 2 times)"):
+        ScoreTableRanker.read(tmp_path / name)
+
+
+def test_a_parquet_table_of_other_columns_is_told_which_it_has(tmp_path: Path):
+    pq.write_table(pa.table({"a": ["x"], "b": [1.0]}), tmp_path / "t.parquet")
+    with pytest.raises(EvaluationError, match=r"column query stands 0 times among a, b; expected the columns query"):
+        ScoreTableRanker.read(tmp_path / "t.parquet")
+
+
+def test_the_margin_of_huge_scores_is_infinite_without_a_warning(recwarn: pytest.WarningsRecorder):
+    ranker = ScoreTableRanker.of([("a", "CCO", "1e308"), ("a", "COC", "-1e308")])
+    results = QueryResults.of_scores(QUERIES[:1], ranker.score(QUERIES[:1]))
+    assert results.number("margin").tolist() == [np.inf]
+    assert not recwarn.list

@@ -72,3 +72,15 @@ def test_a_fold_of_a_dataset_is_read_and_an_unknown_one_refused_with_those_there
     assert [one.spectrum.identifier for one in read_fold(tmp_path / "d.parquet", "scaffold=train")] == ["A2"]
     with pytest.raises(EvaluationError, match="no spectrum of fold 'scaffold=typo'; scaffold has test, train"):
         read_fold(tmp_path / "d.parquet", "scaffold=typo")
+
+
+def test_an_accession_of_two_folds_is_refused(tmp_path: Path):
+    path = table(tmp_path, "accession\tfold\nA1\ttest\nA2\ttest\nA1\ttrain\n")
+    with pytest.raises(EvaluationError, match=r"A1 is of fold test and train; expected one fold"):
+        Selection.read(path, fold="test")
+
+
+def test_a_row_that_lacks_its_first_block_is_named_by_its_line(tmp_path: Path):
+    path = table(tmp_path, "accession\tfold\tinchikey_first_block\nA1\ttest\tBLOCK\nA2\ttest\n")
+    with pytest.raises(DatasetError, match=r"line 3: 2 columns; expected 3"):
+        Selection.read(path, fold="test")

@@ -74,8 +74,22 @@ def test_what_cannot_be_trained_is_reported_and_the_base_must_be(tmp_path: Path)
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[axes.a.b]\nx = 1\n[nonsense]\n", "unknown nonsense"),
-        ("seeds = [0]\n", "0 axes; expected the keys"),
+        ("[axes.a.b]\nx = 1\n[nonsense]\n", "unknown key 'nonsense'; expected the keys title, preset"),
+        ("seeds = [0]\n", "it has no axis; expected the keys"),
+        ("seeds = []\n[axes.a.b]\n", "it has no seed; expected the keys"),
+        ("seeds = [0, 1, 0]\n[axes.a.b]\n", r"seeds are \[0, 1, 0\]; expected distinct whole numbers"),
+        ("seeds = 3\n[axes.a.b]\n", "seeds is 3; expected a list"),
+        ("k = 0\n[axes.a.b]\n", "k is 0; expected at least 1"),
+        ("k = 1.5\n[axes.a.b]\n", r"k is 1\.5; expected a int"),
+        ("preset = 3\n[axes.a.b]\n", "preset is 3; expected a str"),
+        ("base = 3\n[axes.a.b]\n", "base is 3; expected a dict"),
+        ("[axes.a]\n", "axis 'a'; expected a table of levels"),
+        ("[axes.base.b]\n", "an axis is called 'base', as the recipe is"),
+        ("[axes.'a/../x'.b]\n", "'a/../x' of axis 'a/../x' can be no folder's name"),
+        ("[axes.a.'..']\n", r"'\.\.' of axis 'a' can be no folder's name"),
+        ("[axes.a.b.loss]\nx = 1\n[axes.a.c.loss]\nx = 1\n", "levels 'b' and 'c' of axis 'a' are the same"),
+        ("[axes.a.b]\nwithout = [3]\n", r"without of a b is \[3\]; expected a list of keys"),
+        ("[axes.a.b.training]\nseed = 2\n", r"a b has a training\.seed; expected it among the seeds"),
         ("[axes]\na = 3\n", "axis 'a'; expected a table of levels"),
         ("title = \n", "is not TOML"),
     ],
@@ -84,6 +98,27 @@ def test_a_wrong_plan_is_refused(tmp_path: Path, text: str, message: str):
     (tmp_path / "p.toml").write_text(text)
     with pytest.raises(ConfigError, match=message):
         AblationPlan.read(tmp_path / "p.toml")
+
+
+@pytest.mark.parametrize("key", ["training.epoch", "nothing.epochs", "training.epochs.x"])
+def test_a_level_cannot_be_without_what_the_recipe_lacks(tmp_path: Path, key: str):
+    found = plan(tmp_path, tmp_path / "p.toml", PLAN.replace("model.spectrum.bin_dim", key))
+    with pytest.raises(ConfigError, match=rf"a level is without {key}, which the recipe lacks; expected one of its"):
+        list(found.cells())
+
+
+def test_a_seed_for_every_cell_is_refused(tmp_path: Path):
+    with pytest.raises(ConfigError, match=r"training\.seed is set for every cell; expected it among the seeds"):
+        list(plan(tmp_path, tmp_path / "p.toml").cells({"training": {"seed": 4}}))
+
+
+@pytest.mark.parametrize("text", ["{", "[1]"])
+def test_a_run_whose_configuration_is_damaged_is_named(amides: Path, tmp_path: Path, text: str):
+    cell = tmp_path / "out" / "runs" / "base" / "base" / "seed-3" / "cell.json"
+    cell.parent.mkdir(parents=True)
+    cell.write_text(text)
+    with pytest.raises(ConfigError, match=r"cell\.json: cannot be read: .*; expected the configuration of the run"):
+        run_ablation(plan(amides, tmp_path / "p.toml"), tmp_path / "out")
 
 
 def test_a_missing_plan_is_refused(tmp_path: Path):

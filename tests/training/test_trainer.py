@@ -178,6 +178,17 @@ def test_a_calibration_that_cannot_be_taken_over_is_missed_before_anything_is_re
         train(config, tmp_path / "run")
 
 
+def test_a_model_without_calibration_has_none_to_take_over(whole_run: Path, tmp_path: Path):
+    model = tmp_path / "model"
+    shutil.copytree(whole_run / "model", model)
+    said = json.loads((model / "model.json").read_text())
+    del said["metadata"]["calibration"]
+    (model / "model.json").write_text(json.dumps(said))
+    config = config_of(tmp_path, validation={"fold": "", "calibration_from": str(model)})
+    with pytest.raises(ModelError, match="model: has neither calibration nor second look; expected"):
+        train(config, tmp_path / "run")
+
+
 def test_another_model_to_take_the_calibration_from_is_no_other_run(amides: Path, whole_run: Path, tmp_path: Path):
     def config(model: Path) -> RunConfig:
         validation = {"fold": "", "calibration_from": str(model)}

@@ -34,6 +34,9 @@ def ablate_command(
         raise TrainingError(f"training needs the package {package}: pip install 'diptych[train]'") from error
     from rich.console import Console
 
+    from diptych.files import check_writable
+
+    check_writable(output, is_folder=True)
     console = Console(stderr=True)
     made = run_ablation(
         AblationPlan.read(plan),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -60,7 +60,9 @@ def audit_command(
     --accessions leaks are looked for; with --model the spectra are asked anew, perturbed.
     """
     from diptych.cli.audit_material import Material
+    from diptych.files import check_writable
 
+    check_writable(output, is_folder=True)
     material = Material(
         results_path=results,
         spectra=spectra,
@@ -83,7 +85,7 @@ def audit_command(
 def _audit(material: Material, controls: Sequence[str], *, n_bootstrap: int) -> Audit:
     from diptych.evaluation.audit import audit_results
 
-    others = _controls(controls)
+    others = _controls(controls, own=material.results.control_ranks)
     uses, asked = _uses(material, n_bootstrap=n_bootstrap)
     return audit_results(
         material.name,
@@ -135,14 +137,18 @@ def _spelt_answers(material: Material) -> dict[str, list[str]]:
     }
 
 
-def _controls(controls: Sequence[str]) -> dict[str, QueryResults]:
+def _controls(controls: Sequence[str], *, own: Collection[str]) -> dict[str, QueryResults]:
+    """Return the results of controls by name; ``own`` are the names of those that the report has."""
     from diptych.evaluation.results import QueryResults
 
-    named = {}
+    named: dict[str, QueryResults] = {}
     for control in controls:
         name, equals, path = control.partition("=")
-        if not equals:
+        if not (name and equals and path):
             raise typer.BadParameter(f"--control {control}; expected NAME=FILE")
+        if name in named or name in own:
+            there = "two --control are" if name in named else "a control of the report is"
+            raise typer.BadParameter(f"--control {control}: {there} called {name!r}; expected another name")
         named[name] = QueryResults.read(Path(path))
     return named
 

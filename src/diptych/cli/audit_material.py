@@ -69,6 +69,12 @@ class Material:
             ("--train-fold", self.train_fold, trained, "--accessions FILE, or --fold COLUMN=NAME with a dataset"),
             ("--sample", self.sample, can_ask, "--model, --spectra and --candidates"),
             ("--labels", self.labels, can_learn, "--model, --spectra, --candidates and training spectra"),
+            (
+                "--model",
+                self.models[1] if len(self.models) > 1 else None,
+                can_learn and self.labels != 0,
+                "what influence is summed over: --spectra, --candidates, training spectra and --labels above 0",
+            ),
         ):
             if given and not used:
                 raise typer.BadParameter(f"{option} {given} needs {needed}")

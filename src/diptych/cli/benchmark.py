@@ -57,14 +57,17 @@ def build_command(
 ) -> None:
     """Freeze queries, candidate lists and folds in a folder, with a digest of its content."""
     from diptych.evaluation.benchmark_build import BenchmarkSettings, build_benchmark, build_massspecgym
+    from diptych.files import check_writable
 
+    check_writable(output, is_folder=True)
     asked = tuple(_parts(folds))
-    paths = {kind: Path(path) for kind, path in (_pair(text, "--candidates") for text in candidates or ())}
+    paths = _files(candidates or ())
     if source.suffix.lower() != ".parquet":
         _check_massspecgym(context, paths)
         _print_built(build_massspecgym(source, output, candidates=paths, asked=asked, seed=seed, force=force))
         return
     drawn = _parts("" if paths else "formula") if lists is None else _parts(lists)
+    _check_drawn(context, drawn=[kind for kind in drawn if kind not in paths])
     settings: dict[str, Any] = {"asked": asked, "lists": tuple(drawn), "measured": tuple(_parts(measured))}
     given, named = _folds(source, hold_out, fold_table, base=fold_column, seed=seed)
     benchmark = build_benchmark(
@@ -152,10 +155,13 @@ def ladder_command(
     """Lay the results on several splits side by side."""
     from diptych.evaluation.evaluation import Evaluation
     from diptych.evaluation.generalisation import ladder_lines
-    from diptych.files import replacing
+    from diptych.files import check_writable, replacing
 
+    named = [_pair(text, "RESULTS") for text in results]
+    if output is not None:
+        check_writable(output, read=[Path(path) for _, path in named])
     rungs: dict[str, Evaluation] = {}
-    for name, path in (_pair(text, "RESULTS") for text in results):
+    for name, path in named:
         if name in rungs:
             raise typer.BadParameter(f"two results are called {name!r}; expected a name for each rung")
         rungs[name] = Evaluation.load(Path(path))
@@ -168,7 +174,9 @@ def ladder_command(
 
 def _run(benchmark: Benchmark, asked: Asked, protocol: str, output: Path) -> list[str]:
     from diptych.cli import benchmark_protocols
+    from diptych.files import check_writable
 
+    check_writable(output, is_folder=True)
     runners = {
         "global": benchmark_protocols.run_global,
         "few-shot": benchmark_protocols.run_few_shot,
@@ -215,8 +223,7 @@ def _folds(
 
 def _check_massspecgym(context: typer.Context, candidates: Mapping[str, Path]) -> None:
     """Refuse spectra that are no dataset without lists, or with an option that divides or draws from a dataset."""
-    defaults = {option.name: option.default for option in context.command.params}
-    ignored = [name for name in _OF_A_DATASET if context.params[name] != defaults[name]]
+    ignored = [name for name in _OF_A_DATASET if _is_given(context, name)]
     if ignored:
         raise typer.BadParameter(
             f"--{ignored[0].replace('_', '-')} is for a dataset; spectra that are none have folds of their own and "
@@ -224,6 +231,37 @@ def _check_massspecgym(context: typer.Context, candidates: Mapping[str, Path]) -
         )
     if not candidates:
         raise typer.BadParameter("spectra that are no dataset need --candidates KIND=FILE")
+
+
+def _check_drawn(context: typer.Context, *, drawn: Sequence[str]) -> None:
+    """Refuse options of lists that are not drawn, and a split that says nothing beside a table of folds."""
+    if _is_given(context, "fold_table") and _is_given(context, "fold_column"):
+        raise typer.BadParameter("--fold-table and --fold-column both say what is tested; expected one of them")
+    windows = [kind for kind in drawn if kind in ("mass", "measured")]
+    structures, measured = _is_given(context, "structures"), _is_given(context, "measured")
+    others = [kind for kind in drawn if kind != "measured"]
+    for name, used, needed in (
+        ("measured", "measured" in drawn and structures, "--lists measured and --structures TABLE"),
+        ("structures", others or (drawn and measured), "--lists formula or mass, or measured with --measured COLUMN"),
+        ("at_most", drawn, "lists that are drawn: --lists"),
+        ("ppm", windows, "--lists mass or measured"),
+    ):
+        if _is_given(context, name) and not used:
+            raise typer.BadParameter(f"--{name.replace('_', '-')} needs {needed}")
+
+
+def _is_given(context: typer.Context, name: str) -> bool:
+    """Return whether an option is not at its default."""
+    return any(option.name == name and context.params[name] != option.default for option in context.command.params)
+
+
+def _files(candidates: Sequence[str]) -> dict[str, Path]:
+    files: dict[str, Path] = {}
+    for kind, path in (_pair(text, "--candidates") for text in candidates):
+        if kind in files:
+            raise typer.BadParameter(f"two files of lists are of the kind {kind!r}; expected one")
+        files[kind] = Path(path)
+    return files
 
 
 def _parts(text: str) -> list[str]:

@@ -122,6 +122,7 @@ def run_few_shot(benchmark: Benchmark, asked: Asked, output: Path) -> list[str]:
 
 def run_library_search(benchmark: Benchmark, asked: Asked, output: Path) -> list[str]:
     """Return the table of library search: the spectra of the fold among themselves and those of the training fold."""
+    from diptych.cli.benchmark_rankers import check_distinct
     from diptych.evaluation.protocols import library_search_table, search_count_lines, search_scorers
     from diptych.evaluation.searchable_spectra import SearchableSpectra
 
@@ -142,6 +143,7 @@ def run_library_search(benchmark: Benchmark, asked: Asked, output: Path) -> list
 
         model = RememberedVectors(asked.embedding)
         scorers = [EmbeddingScorer(model), with_match_evidence(model), EmbeddingScorer(model, blind=True), *scorers]
+    check_distinct([scorer.name for scorer in scorers])
     rows = library_search_table(scorers, searchable, rows=np.arange(len(known)), seed=asked.seed)
     return _write_table(rows, benchmark, "library-search", output, said=search_count_lines(rows))
 

@@ -43,6 +43,7 @@ _TAKES = {
     "robustness": ("--ranker", "--prior", "--min-list-length", "--sample", "--dataset", "--structures", "--bootstrap"),
     "answer-absent": tuple(option for option in _LISTS_TAKE if option != "--mces"),
 }
+_ASK_THE_TRAINING_FOLD = ("256-way", "library-search")  # for molecules and references
 _REASONS = {
     ("robustness", "--scores"): " (a table has no answer to spoiled spectra)",
     ("robustness", "--vectors"): " (spoiled spectra have none)",
@@ -89,6 +90,19 @@ class Asked:
             )
         if self.structures is not None and not any(_PRIOR in name for name in self.names):
             raise typer.BadParameter(f"--structures is what {_PRIOR} learns from: name it among --ranker")
+        if self.dataset is not None and protocol not in _ASK_THE_TRAINING_FOLD and self._is_untrained:
+            raise typer.BadParameter(
+                "--dataset is what rankers learn from, and none that does is asked: name one among --ranker, or give "
+                "--vectors"
+            )
+
+    @property
+    def _is_untrained(self) -> bool:
+        """Whether nobody who is asked learns from a training fold; a name of nobody may be of one who does."""
+        from diptych.ranking.registry import UNTRAINED, parts_of_fusion
+
+        others = {*UNTRAINED, _MODEL, _SHUFFLED, *(path.name.split(".")[0] for path in self.scores)}
+        return not self.vectors and all(part in others for name in self.names for part in parts_of_fusion(name))
 
     def _given(self) -> list[str]:
         """Return the options that are not at their defaults."""
@@ -188,7 +202,7 @@ class Asked:
             raise typer.BadParameter(
                 "nobody is asked: give --ranker NAME, --model MODEL, --scores TABLE or --vectors ARCHIVE"
             )
-        _check_distinct([ranker.name for ranker in rankers])
+        check_distinct([ranker.name for ranker in rankers])
         return rankers
 
     @cached_property
@@ -200,7 +214,8 @@ class Asked:
 
     def _is_shuffled(self, queries: Sequence[Query]) -> bool:
         if _SHUFFLED in self.names and len({query.target for query in queries}) == 1:
-            typer.echo(f"All {len(queries)} queries are of one molecule: {_SHUFFLED} is left out.")
+            asked = "The only query is" if len(queries) == 1 else f"All {len(queries)} queries are"
+            typer.echo(f"{asked} of one molecule: {_SHUFFLED} is left out.")
             return False
         return _SHUFFLED in self.names
 
@@ -228,6 +243,8 @@ class Asked:
     def _others(self, measured: Sequence[Structure]) -> list[Structure]:
         if self.structures is None:
             raise typer.BadParameter(f"{_PRIOR} needs --structures TABLE")
+        if self.dataset is None:
+            raise typer.BadParameter(f"{_PRIOR} learns from a training fold: give --dataset FILE")
         from diptych.evaluation.unmeasured import unmeasured_structures
 
         return unmeasured_structures(self.structures, measured, at_most=_MOST_OTHERS, seed=self.seed)
@@ -236,7 +253,8 @@ class Asked:
 _DEFAULTS = Asked()
 
 
-def _check_distinct(names: Sequence[str]) -> None:
+def check_distinct(names: Sequence[str]) -> None:
+    """Refuse two rankers, or scorers of library search, of one name."""
     for name in names:
         if names.count(name) > 1:
             raise typer.BadParameter(f"two rankers are called {name!r}; expected distinct names")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -50,12 +51,22 @@ class _Source:
             )
         if self.by == "formula" and self.ppm != _PPM:
             raise typer.BadParameter("--ppm is the half width of --by mass; --by formula has none")
+        if not math.isfinite(self.ppm):
+            raise typer.BadParameter(f"--ppm is {self.ppm}; expected a finite number")
         if self.accessions is not None and self.fold is None:
             raise typer.BadParameter("--accessions needs --fold NAME")
         if self.fold is not None and self.accessions is None and not (_is_dataset(self.spectra) and "=" in self.fold):
             raise typer.BadParameter(
                 "--fold is COLUMN=NAME with a dataset (scaffold=test), or NAME with --accessions FILE"
             )
+
+    def check_output(self, path: Path) -> None:
+        """Refuse a report that cannot be written, or that would take the place of what is read."""
+        from diptych.evaluation.results import ranks_path
+        from diptych.files import check_writable
+
+        for one in (path, ranks_path(path)):
+            check_writable(one, read=[self.spectra, self.candidates, self.accessions])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,6 +135,7 @@ def evaluate_command(
     how = _How(n_bootstrap=bootstrap, min_list_length=min_list_length, consensus=consensus, prior=prior, mces=mces)
     from diptych.cli.evaluate_shown import show
 
+    source.check_output(output)
     evaluation = _evaluation(source, model, how)
     evaluation.save(output)
     show(evaluation, output)

@@ -36,7 +36,10 @@ def overlap_command(
     from diptych.encoders.model_folder import model_folder
     from diptych.evaluation.overlap import Overlap, read_first_blocks
     from diptych.evaluation.wording import repeated_line
+    from diptych.files import check_writable
 
+    if output is not None:
+        check_writable(output, read=[spectra])
     folder = model_folder(model)
     trained_on = read_first_blocks(folder / TRAINED_ON)
     known, n_unreadable, repeated = _known(spectra)

@@ -36,9 +36,9 @@ def report_command(
     title: Annotated[str, typer.Option(help="Of the page.")] = "Evaluation",
     bootstrap: Annotated[int, typer.Option(min=1, help="Resamples of molecules.")] = 10_000,
     seed: Annotated[int, typer.Option(min=0, help="Of intervals and maps.")] = 0,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Page; Markdown and JSON go beside it.")] = Path(
-        "report.html"
-    ),
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Page (HTML); Markdown and JSON of its name go beside it.")
+    ] = Path("page.html"),
 ) -> None:
     """Write tables and pictures of saved results as one self-contained page."""
     from diptych.evaluation.report_files import ladder_section, robustness_section, write_report
@@ -46,12 +46,15 @@ def report_command(
 
     if model and spectra is None:
         raise typer.BadParameter("--model needs --spectra FILE: the spectra whose vectors are mapped")
+    rungs = _splits(split or ())
+    read = [*(_named(text)[1] for text in results), *(path for paths in rungs.values() for path in paths)]
+    _check_output(output, [*read, robustness, spectra])
     methods = _methods(results)
     first_name, first = next(iter(methods.items()))
     measured = _spectra(spectra, first, name=first_name) if spectra else {}
     sections = result_sections(methods, n_bootstrap=bootstrap, seed=seed)
     sections += [robustness_section(robustness)] if robustness else []
-    sections += [ladder_section(_splits(split))] if split else []
+    sections += [ladder_section(rungs)] if rungs else []
     sections += _maps(model, measured, first, seed=seed) if model else []
     sections += _hardest(first, measured)
     write_report(title, sections, output)
@@ -63,13 +66,33 @@ def _methods(results: Sequence[str]) -> dict[str, Method]:
 
     methods: dict[str, Method] = {}
     for text in results:
-        given, equals, path = text.partition("=")
-        name, method = read_method(Path(path if equals else text))
-        name = given if equals else name
+        given, path = _named(text)
+        name, method = read_method(path)
+        name = given or name
         if name in methods:
             raise typer.BadParameter(f"two results are called {name!r}; tell them apart by NAME=RESULTS")
         methods[name] = method
     return methods
+
+
+def _named(text: str) -> tuple[str, Path]:
+    """Return name and path of NAME=RESULTS; of RESULTS alone the name is empty."""
+    given, equals, path = text.partition("=")
+    if equals and not (given and path):
+        raise typer.BadParameter(f"RESULTS {text}; expected NAME=RESULTS")
+    return (given, Path(path)) if equals else ("", Path(text))
+
+
+def _check_output(output: Path, read: Sequence[Path | None]) -> None:
+    """Refuse a page that cannot be written, or of which a file would take the place of one that is read."""
+    from diptych.files import check_writable
+
+    if output.suffix.lower() in (".json", ".md", ""):
+        raise typer.BadParameter(
+            f"--output {output}: Markdown and JSON of its name go beside the page; expected a file such as page.html"
+        )
+    for path in (output, output.with_suffix(".md"), output.with_suffix(".json")):
+        check_writable(path, read=read)
 
 
 def _splits(splits: Sequence[str]) -> dict[str, list[Path]]:

@@ -6,6 +6,7 @@ import bz2
 import gzip
 import json
 import lzma
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -29,13 +30,13 @@ def read_candidate_file(path: Path) -> dict[str, list[str]]:
     Raises
     ------
     DatasetError
-        The file is missing, damaged, empty, or not of this form.
+        The file is missing, damaged, empty, or not of this form, or a key stands twice.
     """
     if path.suffix.lower() == ".parquet":
         return _read_table(path)
     try:
         with open_text(path) as stream:
-            content: Any = json.load(stream)
+            content: Any = json.load(stream, object_pairs_hook=_distinct)
     except (*DAMAGED, ValueError, RecursionError) as error:
         raise DatasetError(f"{path}: cannot be read: {error}; expected candidate lists as JSON") from error
     if not isinstance(content, dict) or not content:
@@ -44,6 +45,14 @@ def read_candidate_file(path: Path) -> dict[str, list[str]]:
         if not isinstance(smiles, list) or not all(isinstance(text, str) for text in smiles):
             raise DatasetError(f"{path}: the value of {key!r} is no list of SMILES")
     return content
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        key = next(key for key, n in Counter(key for key, _ in pairs).items() if n > 1)
+        raise ValueError(f"the key {key!r} stands twice")
+    return found
 
 
 def _read_table(path: Path) -> dict[str, list[str]]:

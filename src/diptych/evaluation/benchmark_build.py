@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -62,6 +63,8 @@ class BenchmarkSettings:
                 f"benchmark of lists {', '.join(self.lists) or 'none'} and folds {', '.join(self.asked) or 'none'}; "
                 f"expected some folds, and lists of the kinds {', '.join(LIST_KINDS)}"
             )
+        if not 0 < self.ppm < math.inf:
+            raise EvaluationError(f"benchmark of lists within {self.ppm} ppm; expected a positive number")
 
 
 def build_benchmark(
@@ -127,12 +130,11 @@ def build_benchmark(
 
 
 def _asked_rows(folds: Sequence[str], asked: Sequence[str], *, where: str, named: str) -> list[int]:
-    rows = [row for row, fold in enumerate(folds) if fold in asked]
-    if not rows:
-        raise EvaluationError(
-            f"{where} {', '.join(asked)} of {named}; it has {', '.join(sorted(map(str, set(folds))))}"
-        )
-    return rows
+    absent = [fold for fold in asked if fold not in folds]
+    if absent:
+        there = ", ".join(sorted(map(str, set(folds)))) or "none"
+        raise EvaluationError(f"{where} {', '.join(absent)} of {named}; it has {there}")
+    return [row for row, fold in enumerate(folds) if fold in asked]
 
 
 def _lists(
@@ -241,9 +243,10 @@ def _check_asked(
             f"{path}: none of its spectra can be asked: {without}, {known.n_not_ms2} are not MS2 and {n_unreadable} "
             "cannot be read; expected a column smiles, inchi or inchikey that says which candidate is the answer"
         )
-    if not known.spectra:
+    absent = [fold for fold in asked if fold not in folds]
+    if absent:
         raise EvaluationError(
-            f"{path}: none of {len(folds)} spectra that name their structure is of the folds {', '.join(asked)}; they "
+            f"{path}: none of {len(folds)} spectra that name their structure is of the folds {', '.join(absent)}; they "
             f"are of {', '.join(sorted(set(folds)))}, and {without}"
         )
 

@@ -31,10 +31,19 @@ from diptych.data.columns import rows_to_batch
 from diptych.data.dataset import read_dataset
 from diptych.data.tables import read_columns
 from diptych.errors import DatasetError, EvaluationError
-from diptych.evaluation.benchmark_lists import list_counts, list_file, list_rows, lists_of, read_lists, write_lists
+from diptych.evaluation.benchmark_lists import (
+    check_kinds,
+    list_counts,
+    list_file,
+    list_rows,
+    lists_of,
+    read_lists,
+    write_lists,
+)
 from diptych.evaluation.benchmark_readme import readme_of
 from diptych.evaluation.known import KnownSpectra
 from diptych.evaluation.lists import Questions
+from diptych.evaluation.wording import counted
 from diptych.files import replacing_folder
 from diptych.ranking.query import CandidateList, Query
 
@@ -217,10 +226,11 @@ def freeze(
     Raises
     ------
     EvaluationError
-        Two spectra have one identifier, or the folder holds something else.
+        Two spectra have one identifier, a kind of lists cannot be called so, or the folder holds something else.
     OutputError
         It cannot be written.
     """
+    check_kinds(questions)
     _check_distinct(folder, [row.accession for row in folds])
     _check_distinct(folder, [item.spectrum.identifier for item in known.spectra])
     lists = {kind: lists_of(asked) for kind, asked in questions.items()}
@@ -268,9 +278,10 @@ def _check_distinct(folder: Path, identifiers: Sequence[str]) -> None:
     repeated = {name: n for name, n in Counter(identifiers).items() if n > 1}
     if repeated:
         name, n = next(iter(repeated.items()))
+        found = counted(len(repeated), "identifier stands", "identifiers stand")
         raise EvaluationError(
-            f"{folder}: cannot be frozen: {len(repeated)} identifiers of the {len(identifiers)} spectra stand more "
-            f"than once, {name!r} {n} times; expected distinct ones, as queries and folds are told apart by them"
+            f"{folder}: cannot be frozen: {found} more than once among {len(identifiers)} spectra, {name!r} {n} times; "
+            "expected distinct ones, as queries and folds are told apart by them"
         )
 
 
@@ -281,11 +292,14 @@ def _read_description(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise EvaluationError(
             f"{path}: cannot be read: {error}; expected a benchmark of 'diptych benchmark build'"
-        ) from (error)
+        ) from error
     if not isinstance(description, dict) or description.get("format_version") != FORMAT_VERSION:
         raise EvaluationError(f"{path}: no benchmark of format version {FORMAT_VERSION}")
     if not {"digest", "lists"} <= description.keys():
         raise EvaluationError(f"{path}: lacks the digest or the lists of a benchmark")
+    lists = description["lists"]
+    if not isinstance(lists, dict) or not all(isinstance(counts, dict) for counts in lists.values()) or not lists:
+        raise EvaluationError(f"{path}: its lists are {lists!r}; expected the counts of each kind of list")
     return description
 
 

@@ -2,20 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from diptych.errors import DatasetError, EvaluationError
 from diptych.molecules.structure import Structure
 from diptych.ranking.query import CandidateList
 
 if TYPE_CHECKING:
     from diptych.evaluation.lists import Questions
 
+OTHER_PROTOCOLS = ("256-way", "global", "few-shot", "library-search", "robustness", "answer-absent")
+"""The protocols that are not called by a kind of lists."""
+
+_KIND = re.compile(r"[\w-]+")
 _COLUMNS = ("key", "smiles", "inchikey", "formula", "exact_mass")
+
+
+def check_kinds(kinds: Iterable[str]) -> None:
+    """Refuse kinds of lists that can be no part of a file's name, or that a protocol without them is called.
+
+    Raises
+    ------
+    EvaluationError
+        Names the first such kind.
+    """
+    for kind in kinds:
+        if kind in OTHER_PROTOCOLS or not _KIND.fullmatch(kind):
+            raise EvaluationError(
+                f"lists cannot be of the kind {kind!r}; expected letters, digits, - and _, and none of "
+                f"{', '.join(OTHER_PROTOCOLS)}"
+            )
 
 
 def list_file(kind: str) -> str:
@@ -65,7 +87,18 @@ def list_rows(key: str, candidates: CandidateList) -> list[tuple[str, str, str, 
 
 
 def read_lists(path: Path) -> dict[str, CandidateList]:
-    """Return the lists of one kind by target; how many duplicates were removed from each is not kept."""
+    """Return the lists of one kind by target; how many duplicates were removed from each is not kept.
+
+    Raises
+    ------
+    DatasetError
+        The file is missing or damaged, or lacks a column.
+    """
+    if not path.is_file():
+        raise DatasetError(f"{path}: missing; expected the lists that benchmark.json names")
+    absent = [name for name in _COLUMNS if name not in pq.read_schema(path).names]
+    if absent:
+        raise DatasetError(f"{path}: the columns {', '.join(absent)} are missing")
     columns = pq.read_table(path, columns=list(_COLUMNS)).to_pydict()
     structures: dict[str, list[Structure]] = {}
     unparsed: dict[str, list[str]] = {}

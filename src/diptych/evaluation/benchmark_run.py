@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 # What some file system does not take, as in rank:a+b.
 _NO_FILE_NAME = re.compile(r"[^\w.+-]")
-REPORT = "report.json"
+REPORT, _SUMMARY = "report.json", "summary.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,12 +92,14 @@ def run_benchmark(
     Raises
     ------
     EvaluationError
-        There is no ranker or no query, two rankers have one name, or one gave scores of a wrong shape.
+        There is no ranker or no query, two rankers have one name or would be written to one file, or one gave scores of
+        a wrong shape.
     """
     chosen = settings or RunSettings()
     names = [ranker.name for ranker in rankers]
     if not names or len(set(names)) < len(names):
         raise EvaluationError(f"rankers {', '.join(names) or 'none'}; expected some, with distinct names")
+    _check_files(names)
     kept = long_enough(questions.queries, chosen.min_list_length)
     answered, said = [], []
     for ranker in rankers:
@@ -143,15 +145,27 @@ def save_run(evaluations: Sequence[Evaluation], folder: Path) -> list[Path]:
     OutputError
         A file cannot be written.
     """
-    names = [_NO_FILE_NAME.sub("_", evaluation.model) for evaluation in evaluations[1:]]
-    paths = [folder / REPORT, *(folder / f"{name}.json" for name in names)]
+    paths = [folder / name for name in _files([evaluation.model for evaluation in evaluations])]
     for evaluation, path in zip(evaluations, paths, strict=True):
         evaluation.save(path)
-    with replacing(folder / "summary.json") as temporary:
+    with replacing(folder / _SUMMARY) as temporary:
         temporary.write_text(json.dumps(summary(evaluations), indent=2, allow_nan=False) + "\n", encoding="utf-8")
     with replacing(folder / "summary.md") as temporary:
         temporary.write_text("\n".join(summary_lines(evaluations)) + "\n", encoding="utf-8")
     return paths
+
+
+def _files(names: Sequence[str]) -> list[str]:
+    """Return the names of the files of reports: of the first ranker ``report.json``, then ``<name>.json``."""
+    return [REPORT, *(f"{_NO_FILE_NAME.sub('_', name)}.json" for name in names[1:])]
+
+
+def _check_files(names: Sequence[str]) -> None:
+    """Refuse rankers of which one's report would take the place of another's, or of the summary."""
+    taken = {_SUMMARY: "the summary"}
+    for name, file in zip(names, _files(names), strict=True):
+        if (other := taken.setdefault(file.lower(), repr(name))) != repr(name):
+            raise EvaluationError(f"the report of {name!r} and {other} would both be {file}; expected another name")
 
 
 def summary(evaluations: Sequence[Evaluation]) -> dict[str, Any]:

@@ -156,7 +156,7 @@ def compare(
     Raises
     ------
     EvaluationError
-        There is no such method, or two methods share no query.
+        There is no such method, two methods share no query, or they were asked one among lists of other lengths.
     """
     if against not in methods:
         raise EvaluationError(f"no method {against!r} to compare with; expected one of {', '.join(methods)}")
@@ -192,6 +192,7 @@ def _compared(
     if not shared:
         raise EvaluationError(f"{first!r} and {second!r} were asked no query in common; expected the same queries")
     left, right = np.array(shared).T
+    _check_lists(first, second, pair, (left, right))
     hit_first, hit_second = hits(k, pair[0].ranks[left]), hits(k, pair[1].ranks[right])
     molecules = [pair[0].targets[row] for row in left]
     only_first = int(np.count_nonzero(hit_first > hit_second))
@@ -217,6 +218,24 @@ def _compared(
         n_bootstrap=n_bootstrap,
         p_floor=p_floor(n_bootstrap),
     )
+
+
+def _check_lists(
+    first: str,
+    second: str,
+    pair: tuple[QueryResults, QueryResults],
+    rows: tuple[NDArray[np.int64], NDArray[np.int64]],
+) -> None:
+    """Refuse two methods of which one was asked a query among other candidates, or for another answer."""
+    for row, other in zip(*rows, strict=True):
+        asked = [
+            f"{pair[i].targets[number]} among {pair[i].n_candidates[number]}" for i, number in enumerate((row, other))
+        ]
+        if asked[0] != asked[1]:
+            raise EvaluationError(
+                f"query {pair[0].queries[row]!r} asks for {asked[0]} candidates with {first!r} and for {asked[1]} with "
+                f"{second!r}; expected results on the same lists"
+            )
 
 
 def paired_bootstrap(

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from diptych.errors import EvaluationError
 from diptych.evaluation.bootstrap import molecule_intervals
 from diptych.evaluation.metrics import sum_by_molecule
+from diptych.evaluation.wording import counted
 
 # Equal prototypes must stay equal after sums over the support, else rounding decides ties.
 _DECIMALS = 6
@@ -155,6 +156,7 @@ def _eligible(molecules: Sequence[str], *, n_way: int, k_shot: int) -> list[NDAr
     rows_of = [rows for rows in by_molecule if rows.size > k_shot]
     if len(rows_of) < n_way:
         raise EvaluationError(
-            f"re-identification: {len(rows_of)} molecules have more than {k_shot} spectra; expected at least {n_way}"
+            f"re-identification: {counted(len(rows_of), 'molecule has', 'molecules have')} more than "
+            f"{counted(k_shot, 'spectrum', 'spectra')}; expected at least {n_way}"
         )
     return rows_of

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from diptych.data.candidates import CandidateTable, candidates_by_formula, candidates_by_mass
 from diptych.data.tables import read_columns
-from diptych.errors import EvaluationError, FormulaError
+from diptych.errors import DatasetError, EvaluationError, FormulaError
 from diptych.molecules.formula import Formula
 
 if TYPE_CHECKING:
@@ -53,14 +53,23 @@ def measured_rows(path: Path, conditions: Sequence[str]) -> list[Row]:
     Raises
     ------
     DatasetError
-        The table cannot be read, or lacks a column.
+        The table cannot be read, lacks a column, or has no row that meets one of the conditions.
     """
     wanted = [condition.partition("=") for condition in conditions]
     names = ("inchikey_first_block", "smiles", "formula", *(column for column, _, _ in wanted))
     rows: list[Row] = []
+    unmet = set(conditions)
     for block, smiles, formula, *values in read_columns(path, names):
-        if any(value == right if sign else value for value, (_, sign, right) in zip(values, wanted, strict=True)):
+        met = [
+            condition
+            for condition, value, (_, sign, right) in zip(conditions, values, wanted, strict=True)
+            if (value == right if sign else value)
+        ]
+        if met:
             rows.append((block, smiles, formula))
+            unmet.difference_update(met)
+    if unmet:
+        raise DatasetError(f"{path}: no row is measured by {min(unmet)}; expected one at least")
     return rows
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -140,6 +141,8 @@ def few_shot_table(
 ) -> list[dict[str, Any]]:
     """Return the accuracy of N-way K-shot re-identification, one row per method and shape, all of the same episodes.
 
+    A shape that too few molecules have the spectra for has rows without an accuracy.
+
     Parameters
     ----------
     vectors
@@ -151,32 +154,42 @@ def few_shot_table(
         (N, K) pairs.
     n_episodes, n_bootstrap, seed
         Episodes of each shape; of the interval over molecules.
+
+    Raises
+    ------
+    EvaluationError
+        There are too few molecules for any of the shapes.
     """
     usable = np.ones(len(molecules), dtype=bool)
     for table in vectors.values():
         length = np.linalg.norm(table, axis=1)
         usable &= np.isfinite(length) & (length > 0)
     named = [block for block, kept in zip(molecules, usable, strict=True) if kept]
-    rows = []
-    for n_way, k_shot in shapes:
-        for name, table in vectors.items():
-            found = few_shot(table[usable], named, n_way=n_way, k_shot=k_shot, n_episodes=n_episodes, seed=seed)
-            low, high = found.interval(n_bootstrap=n_bootstrap, seed=seed)
-            rows.append(
-                {
-                    "method": name,
-                    "n_way": n_way,
-                    "k_shot": k_shot,
-                    "accuracy": found.accuracy,
-                    "low": _known(low),
-                    "high": _known(high),
-                    "chance": 1 / n_way,
-                    "n_episodes": n_episodes,
-                    "n_eligible_molecules": found.n_eligible,
-                    "n_spectra_left_out": int((~usable).sum()),
-                }
-            )
-    return rows
+    n_spectra = Counter(named).values()
+    eligible = {k_shot: sum(n > k_shot for n in n_spectra) for _, k_shot in shapes}
+    is_unasked = {(n_way, k_shot): eligible[k_shot] < n_way for n_way, k_shot in shapes}
+    if all(is_unasked.values()):
+        is_unasked[shapes[0]] = False  # which says what is missing
+
+    def accuracy(found: NDArray[np.floating], n_way: int, k_shot: int) -> dict[str, float | None]:
+        answers = few_shot(found, named, n_way=n_way, k_shot=k_shot, n_episodes=n_episodes, seed=seed)
+        low, high = answers.interval(n_bootstrap=n_bootstrap, seed=seed)
+        return {"accuracy": answers.accuracy, "low": _known(low), "high": _known(high)}
+
+    return [
+        {
+            "method": name,
+            "n_way": n_way,
+            "k_shot": k_shot,
+            **({"accuracy": None, "low": None, "high": None} if unasked else accuracy(table[usable], n_way, k_shot)),
+            "chance": 1 / n_way,
+            "n_episodes": 0 if unasked else n_episodes,
+            "n_eligible_molecules": eligible[k_shot],
+            "n_spectra_left_out": int((~usable).sum()),
+        }
+        for (n_way, k_shot), unasked in is_unasked.items()
+        for name, table in vectors.items()
+    ]
 
 
 def binned_vectors(spectra: Sequence[Spectrum], molecules: Sequence[str]) -> NDArray[np.float32]:

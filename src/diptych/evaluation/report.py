@@ -20,6 +20,15 @@ from diptych.evaluation.results_scores import CandidateScores, scores_path
 from diptych.files import replacing
 
 FORMAT_VERSION = 1
+_KINDS = {
+    "model": str,
+    "queries": int,
+    "controls": dict,
+    "provenance": dict,
+    "ks": list,
+    "n_bootstrap": int,
+    "seed": int,
+}
 
 
 def report_of(evaluation: Evaluation) -> dict[str, Any]:
@@ -120,7 +129,12 @@ def load(path: Path) -> Evaluation:
             f"; expected {report['queries']} rows and the controls of {path.name}, "
             f"{', '.join(report['controls']) or 'none'}"
         )
-    scores = CandidateScores.read(path) if scores_path(path).is_file() else None
+    scores = CandidateScores.read(path) if scores_path(path).exists() else None
+    if scores is not None and scores.queries != results.queries:
+        raise EvaluationError(
+            f"{scores_path(path)}: its {len(scores)} queries are not the {len(results)} of {ranks_path(path).name}; "
+            "expected the scores of the same run"
+        )
     return replace(_evaluation(report, results), candidate_scores=scores)
 
 
@@ -129,9 +143,15 @@ def _read_report(path: Path) -> dict[str, Any]:
         report = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise EvaluationError(f"{path}: cannot be read as a report: {error}") from error
-    needed = {"model", "queries", "controls", "provenance", "ks", "n_bootstrap", "seed"}
-    if not isinstance(report, dict) or report.get("format_version") != FORMAT_VERSION or not needed <= report.keys():
+    if (
+        not isinstance(report, dict)
+        or report.get("format_version") != FORMAT_VERSION
+        or not _KINDS.keys() <= report.keys()
+    ):
         raise EvaluationError(f"{path}: not an evaluation report of format version {FORMAT_VERSION}")
+    for name, kind in _KINDS.items():
+        if not isinstance(report[name], kind):
+            raise EvaluationError(f"{path}: {name} is {report[name]!r}; expected a {kind.__name__}")
     return report
 
 

@@ -30,6 +30,7 @@ from numpy.typing import ArrayLike, NDArray
 from diptych.errors import EvaluationError
 from diptych.evaluation.metrics import random_hits
 from diptych.evaluation.results_rows import Row, structure_counts
+from diptych.evaluation.results_text import MISS, check_ranks, counts_of, numbers_of, ranks_of, read_texts
 from diptych.files import replacing
 
 if TYPE_CHECKING:
@@ -39,7 +40,6 @@ NEEDED = ("query", "target", "rank", "n_candidates", "score_target", "best_score
 NUMBERS = ("margin", "probability", "tanimoto", "mces", "n_structures")
 TEXTS = ("best_smiles", "target_smiles", "target_listed")
 _CONTROL = "rank_"
-_MISS = "miss"
 _SUFFIX = ".ranks.tsv"
 
 
@@ -241,27 +241,29 @@ class QueryResults:
         Raises
         ------
         EvaluationError
-            The table is missing, truncated, lacks a needed column, repeats an identifier, or holds no number where one
-            belongs.
+            The table is missing, truncated, lacks a needed column, repeats an identifier, or holds no number, or an
+            impossible one, where one belongs.
         """
         table = ranks_path(path) if path.suffix == ".json" else path
-        columns = _read_columns(table)
+        columns = read_texts(table)
         absent = [name for name in NEEDED if name not in columns]
         if absent:
             raise EvaluationError(f"{table}: the columns {', '.join(absent)} are missing; expected {', '.join(NEEDED)}")
         try:
+            ranks, n_candidates = ranks_of("rank", columns["rank"]), counts_of("n_candidates", columns["n_candidates"])
+            check_ranks(ranks, n_candidates)
             return cls(
                 queries=columns["query"],
                 targets=columns["target"],
-                ranks=_ranks(columns["rank"]),
-                n_candidates=np.array([int(text) for text in columns["n_candidates"]], dtype=np.int64),
-                target_scores=_scores(columns["score_target"]),
-                best_scores=_scores(columns["best_score"]),
+                ranks=ranks,
+                n_candidates=n_candidates,
+                target_scores=numbers_of("score_target", columns["score_target"]),
+                best_scores=numbers_of("best_score", columns["best_score"]),
                 best=columns["best"],
-                numbers={name: _scores(columns[name]) for name in NUMBERS if name in columns},
+                numbers={name: numbers_of(name, columns[name]) for name in NUMBERS if name in columns},
                 texts={name: columns[name] for name in TEXTS if name in columns},
                 control_ranks={
-                    name.removeprefix(_CONTROL): _ranks(values)
+                    name.removeprefix(_CONTROL): ranks_of(name, values)
                     for name, values in columns.items()
                     if name.startswith(_CONTROL)
                 },
@@ -310,31 +312,9 @@ def _as_text(name: str, values: Sequence[str] | NDArray[np.float64] | NDArray[np
     if not isinstance(values, np.ndarray):
         return list(values)
     if name == "rank" or name.startswith(_CONTROL):
-        return [str(int(rank)) if math.isfinite(rank) else _MISS for rank in values]
+        return [str(int(rank)) if math.isfinite(rank) else MISS for rank in values]
     return [str(value) if isinstance(value, int) else _score_text(value) for value in values.tolist()]
 
 
 def _score_text(score: float) -> str:
     return "" if math.isnan(score) else f"{score:.9g}"
-
-
-def _read_columns(path: Path) -> dict[str, tuple[str, ...]]:
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            header, *rows = list(csv.reader(file, delimiter="\t")) or [[]]
-        if not header:
-            raise ValueError("the file is empty; expected a header and a row for each query")
-        if len(set(header)) != len(header):
-            raise ValueError("a column stands twice in its header")
-        columns = zip(*rows, strict=True) if rows else ((),) * len(header)
-        return dict(zip(header, columns, strict=True))
-    except (OSError, ValueError, csv.Error) as error:
-        raise EvaluationError(f"{path}: the table of results cannot be read: {error}") from error
-
-
-def _ranks(column: Sequence[str]) -> NDArray[np.float64]:
-    return _numbers(math.inf if text == _MISS else int(text) for text in column)
-
-
-def _scores(column: Sequence[str]) -> NDArray[np.float64]:
-    return _numbers(float(text or "nan") for text in column)

@@ -88,7 +88,7 @@ def _margin(scores: NDArray[np.floating]) -> float:
     if scores.size < 2:
         return math.nan
     second, first = np.partition(scores.astype(np.float64), scores.size - 2)[-2:]
-    return float(first - second)
+    return float(first) - float(second)
 
 
 def highest_probability(scores: NDArray[np.floating], temperature: float) -> float:

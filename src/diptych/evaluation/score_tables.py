@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from diptych.data.tables import read_columns
+from diptych.data.tables import read_columns, read_header
 from diptych.errors import DatasetError, EvaluationError
 from diptych.evaluation.lists import standardised
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from diptych.ranking.query import Query
 
 _CANDIDATE_COLUMNS = ("inchikey_first_block", "inchikey", "smiles")
+_EXPECTED = f"expected the columns query, one of {', '.join(_CANDIDATE_COLUMNS)}, and score"
 _FIRST_BLOCK_LENGTH = 14
 Row = tuple[str, str, str]
 
@@ -116,29 +117,32 @@ class ScoreTableRanker:
 def _read(path: Path) -> tuple[str, list[Row]]:
     if path.suffix.lower() == ".parquet":
         return _read_parquet(path)
-    problem: DatasetError | None = None
-    for kind in _CANDIDATE_COLUMNS:
-        try:
-            return kind, [(query, candidate, score) for query, candidate, score in read_columns(path, _columns(kind))]
-        except DatasetError as error:
-            problem = error
-    raise EvaluationError(
-        f"{problem}; a table of scores has the columns query, one of {', '.join(_CANDIDATE_COLUMNS)}, and score"
-    ) from problem
+    try:
+        kind = _kind(read_header(path))
+        return kind, [(query, candidate, score) for query, candidate, score in read_columns(path, _columns(kind))]
+    except DatasetError as error:
+        raise EvaluationError(f"{error}; {_EXPECTED}") from error
 
 
 def _read_parquet(path: Path) -> tuple[str, list[Row]]:
     try:
         names = pq.read_schema(path).names
-        kind = next((name for name in _CANDIDATE_COLUMNS if name in names), _CANDIDATE_COLUMNS[0])
+        kind = _kind(names)
+        if unfit := [name for name in _columns(kind) if names.count(name) != 1]:
+            raise EvaluationError(
+                f"{path}: column {unfit[0]} stands {names.count(unfit[0])} times among {', '.join(names) or 'none'}; "
+                f"{_EXPECTED}"
+            )
         columns = pq.read_table(path, columns=list(_columns(kind))).to_pydict()
         texts = ([str(value) for value in columns[name]] for name in _columns(kind))
         return kind, list(zip(*texts, strict=True))
-    except (OSError, pa.ArrowException, KeyError) as error:
-        raise EvaluationError(
-            f"{path}: cannot be read as a table of scores: {error}; expected the columns query, one of "
-            f"{', '.join(_CANDIDATE_COLUMNS)}, and score"
-        ) from error
+    except (OSError, pa.ArrowException) as error:
+        raise EvaluationError(f"{path}: cannot be read as a table of scores: {error}; {_EXPECTED}") from error
+
+
+def _kind(names: Sequence[str]) -> str:
+    """Return which column of a table names the candidates; the last that could where none does."""
+    return next((name for name in _CANDIDATE_COLUMNS if name in names), _CANDIDATE_COLUMNS[-1])
 
 
 def _columns(kind: str) -> tuple[str, str, str]:

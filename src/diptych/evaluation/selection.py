@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 
 from diptych.data.columns import FOLD_PREFIX
 from diptych.data.dataset import Dataset, read_dataset, read_without_peaks
-from diptych.data.tables import read_columns
-from diptych.errors import DatasetError, EvaluationError
+from diptych.data.tables import read_columns, read_header
+from diptych.errors import EvaluationError
 from diptych.evaluation.known import KnownSpectra, accession_of
 
 if TYPE_CHECKING:
     from diptych.spectra.spectrum import Spectrum
+
+_BLOCK = "inchikey_first_block"
 
 
 def read_fold(path: Path, fold: str) -> Dataset:
@@ -55,14 +57,18 @@ class Selection:
         Raises
         ------
         EvaluationError
-            No accession is of that fold.
+            No accession is of that fold, or one is of two folds.
         DatasetError
             The table cannot be read, or lacks a column.
         """
-        try:
-            rows = list(read_columns(path, ("accession", "fold", "inchikey_first_block")))
-        except DatasetError:
-            rows = [(*row, "") for row in read_columns(path, ("accession", "fold"))]
+        block = [_BLOCK] if _BLOCK in read_header(path) else []
+        rows = [(*row, "")[:3] for row in read_columns(path, ("accession", "fold", *block))]
+        fold_of: dict[str, str] = {}
+        for accession, its_fold, _ in rows:
+            if fold_of.setdefault(accession, its_fold) != its_fold:
+                raise EvaluationError(
+                    f"{path}: {accession} is of fold {fold_of[accession]} and {its_fold}; expected one fold"
+                )
         blocks = {accession: block for accession, its_fold, block in rows if its_fold == fold}
         if not blocks:
             raise EvaluationError(

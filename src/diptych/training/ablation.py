@@ -25,7 +25,7 @@ from diptych.training.recorder import RunFolder
 from diptych.training.sections import apply_override, merged
 from diptych.training.trainer import train
 
-_KEYS = ("title", "preset", "config", "base", "seeds", "k", "axes")
+_KINDS = {"title": str, "preset": str, "config": str, "base": dict, "seeds": list, "k": int, "axes": dict}
 _RESULTS = "results.ranks.tsv"
 _CELL = "cell.json"
 _WITHOUT = "without"
@@ -92,20 +92,21 @@ class AblationPlan:
         Raises
         ------
         ConfigError
-            The file cannot be read or is no TOML, has an unknown key, no axis or no seed, or a level is no table.
+            The file cannot be read or is no TOML, has an unknown key, a value of a wrong type, no axis, no seed or one
+            twice, or an axis or level is no table or cannot be called so.
         """
         values = _read_toml(path)
-        unknown = [key for key in values if key not in _KEYS]
+        unknown = [key for key in values if key not in _KINDS]
         axes = values.get("axes", {})
         if unknown or not axes or not values.get("seeds", [0]):
+            lacking = "it has no seed" if axes else "it has no axis"
             raise ConfigError(
-                f"{path}: unknown {', '.join(unknown) or 'nothing'}, {len(axes)} axes; expected the keys "
-                f"{', '.join(_KEYS)}, "
-                "at least one axis and one seed"
+                f"{path}: {f'unknown key {unknown[0]!r}' if unknown else lacking}; expected the keys "
+                f"{', '.join(_KINDS)}, at least one axis and one seed"
             )
+        _check_kinds(path, values)
         for axis, levels in axes.items():
-            if not isinstance(levels, dict) or not all(isinstance(level, dict) for level in levels.values()):
-                raise ConfigError(f"{path}: axis {axis!r}; expected a table of levels, each a table of what differs")
+            _check_axis(path, axis, levels)
         base: dict[str, Any] = dict(read_preset(values["preset"])) if "preset" in values else {}
         if "config" in values:
             base = merged(base, _read_toml(path.parent / values["config"]))
@@ -125,6 +126,8 @@ class AblationPlan:
         overrides
             Lie on top of every cell, as nested values: ``{"training": {"epochs": 1}}``.
         """
+        if "seed" in (overrides or {}).get("training", {}):
+            raise ConfigError("training.seed is set for every cell; expected it among the seeds of the plan")
         levels: list[tuple[str, str, Mapping[str, Any]]] = [(BASE, BASE, {})]
         levels += [(axis, name, level) for axis, named in self.axes.items() for name, level in named.items() if level]
         for seed in self.seeds:
@@ -133,15 +136,60 @@ class AblationPlan:
                 yield Cell(axis=axis, level=name, seed=seed, values=merged(changed, {"training": {"seed": seed}}))
 
 
+def _check_kinds(path: Path, values: Mapping[str, Any]) -> None:
+    """Refuse values of a wrong type, seeds that are no distinct numbers, and a k below 1."""
+    for key, value in values.items():
+        if type(value) is not _KINDS[key]:
+            raise ConfigError(f"{path}: {key} is {value!r}; expected a {_KINDS[key].__name__}")
+    seeds = values.get("seeds", [])
+    if any(type(seed) is not int for seed in seeds) or len(set(seeds)) < len(seeds):
+        raise ConfigError(f"{path}: seeds are {seeds}; expected distinct whole numbers")
+    if values.get("k", 1) < 1:
+        raise ConfigError(f"{path}: k is {values['k']}; expected at least 1")
+
+
+def _check_axis(path: Path, axis: str, levels: object) -> None:
+    """Refuse an axis without levels, levels that are the same or no tables, and names that can be no folder's."""
+    if not isinstance(levels, dict) or not levels or not all(isinstance(level, dict) for level in levels.values()):
+        raise ConfigError(f"{path}: axis {axis!r}; expected a table of levels, each a table of what differs")
+    if axis == BASE:
+        raise ConfigError(f"{path}: an axis is called {BASE!r}, as the recipe is; expected another name")
+    for name in (axis, *levels):
+        if not name.strip(" .") or set(name) & set("/\\\0"):
+            raise ConfigError(
+                f"{path}: {name!r} of axis {axis!r} can be no folder's name; expected one without / and \\"
+            )
+    seen: list[tuple[str, Any]] = []
+    for name, level in levels.items():
+        if same := next((other for other, known in seen if known == level), None):
+            raise ConfigError(
+                f"{path}: levels {same!r} and {name!r} of axis {axis!r} are the same; expected one of them"
+            )
+        seen.append((name, level))
+        _check_level(path, f"{axis} {name}", level)
+
+
+def _check_level(path: Path, name: str, level: Mapping[str, Any]) -> None:
+    """Refuse a level without what is no list of keys, or with a seed of its own."""
+    without = level.get(_WITHOUT, [])
+    if not isinstance(without, list) or not all(isinstance(key, str) for key in without):
+        raise ConfigError(f"{path}: {_WITHOUT} of {name} is {without!r}; expected a list of keys")
+    training = level.get("training")
+    if isinstance(training, dict) and "seed" in training:
+        raise ConfigError(f"{path}: {name} has a training.seed; expected it among the seeds of the plan")
+
+
 def _changed(base: Mapping[str, Any], level: Mapping[str, Any]) -> dict[str, Any]:
     """Return a recipe with what a level takes out of it and puts into it."""
     values: dict[str, Any] = copy.deepcopy(dict(base))
     for key in level.get(_WITHOUT, []):
         *sections, last = key.split(".")
-        target = values
+        target: Any = values
         for section in sections:
-            target = target.get(section, {})
-        target.pop(last, None)
+            target = target.get(section) if isinstance(target, dict) else None
+        if not isinstance(target, dict) or last not in target:
+            raise ConfigError(f"a level is {_WITHOUT} {key}, which the recipe lacks; expected one of its keys")
+        del target[last]
     return merged(values, {key: value for key, value in level.items() if key != _WITHOUT})
 
 
@@ -231,7 +279,13 @@ def _results(cell: Cell, config: RunConfig, root: Path, *, report: Callable[[str
 def _check_same(path: Path, config: RunConfig) -> None:
     if not path.is_file():
         return
-    before = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        before = json.loads(path.read_text(encoding="utf-8"))
+        before.items()
+    except (OSError, ValueError, AttributeError) as error:
+        raise ConfigError(
+            f"{path}: cannot be read: {error}; expected the configuration of the run beside it"
+        ) from error
     after = config.to_dict()
     changed = [
         f"{section}.{key}"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from diptych.annotation.calibration import ScoreCalibration, fit_temperature
 from diptych.embedding import JointEmbedding
+from diptych.errors import ModelError
 from diptych.files import replacing
 from diptych.retrieval.reranking import ReRanking
 from diptych.training.card import ModelCard
@@ -49,12 +50,17 @@ def taken_calibration(config: RunConfig) -> dict[str, Any]:
     Raises
     ------
     ModelError
-        There is no such model, or it is damaged.
+        There is no such model, it is damaged, or it was not calibrated.
     """
     if not config.validation.calibration_from:
         return {}
     known = JointEmbedding.load(config.validation.calibration_from).metadata
     calibration, reranking = ScoreCalibration.from_metadata(known), ReRanking.from_metadata(known)
+    if calibration is None and reranking is None:
+        raise ModelError(
+            f"{config.validation.calibration_from}: has neither calibration nor second look; expected a calibrated "
+            "model as validation.calibration_from"
+        )
     taken = {} if calibration is None else {"calibration": calibration.to_dict()}
     return taken if reranking is None else taken | reranking.to_metadata()
 
