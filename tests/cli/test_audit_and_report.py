@@ -372,6 +372,7 @@ def test_a_report_is_one_page(evaluated: Path, monkeypatch, capsys):
         (("report", "r.json", "--model", "any"), "--model needs --spectra FILE"),
         (("report", "r.json", "--spectra", "other.mgf"), "none of its spectra is among the queries of carbon-counter"),
         (("audit", "r.json", "--control", "r.json"), "--control r.json; expected NAME=FILE"),
+        (("audit", "r.json", "--control", "a=r.json", "--control", "a=r.json"), "two controls are called 'a'"),
         (("audit", "r.json", "--candidates", "lists.json"), "--candidates lists.json needs --spectra FILE"),
         (
             ("audit", "r.json", "--accessions", "folds.tsv"),
@@ -417,3 +418,9 @@ def test_a_plan_that_is_missing_is_one_line(monkeypatch, capsys):
     assert run(monkeypatch, "ablate", "none.toml", "-o", "out") == 1
     reason = "No such file or directory; expected a TOML file"
     assert capsys.readouterr().err == f"diptych: none.toml: cannot be read: {reason}\n"
+
+
+def test_a_control_of_the_method_s_name_is_refused(evaluated: Path, monkeypatch, capsys):
+    arguments = ("audit", "r.json", "--control", "carbon-counter=r.json", "--bootstrap", "5", "-o", "audit")
+    assert run(monkeypatch, *arguments) == 1
+    assert "a control is called 'carbon-counter', as the method is; expected another name" in capsys.readouterr().err

@@ -214,9 +214,10 @@ def test_a_model_stands_beside_rankers_and_tables(benchmark: Path, monkeypatch, 
         "| carbon-counter | ",
         "tool: 1 table row of a duplicate candidate",
         "tool: 1 table score of an unknown query",
-        "tool: 7 candidates without score",
+        "tool: 7 of 8 candidates have no score and stand below the others: hit rate@1 25.0 %, or 0.0 % if they stood",
     ):
         assert text in shown
+        assert text.startswith("|") or f"- {text}" in (benchmark / "r" / "summary.md").read_text()
     assert (benchmark / "r" / "nearest_neighbour.scores.parquet").is_file()
 
 
@@ -348,6 +349,18 @@ def test_vectors_of_another_tool_look_for_neighbours(benchmark: Path, vectors: s
     assert json.loads((benchmark / "r" / "report.json").read_text())["model"] == "carbons_neighbour"
     assert run(monkeypatch, "run", "b", "--vectors", vectors, "-o", "again") == 1
     assert "neighbours of 'carbons' are of a training fold; expected its spectra: --dataset" in capfd.readouterr().err
+
+
+def test_vectors_that_are_none_are_told_of(benchmark: Path, monkeypatch, capsys):
+    names = [f"{smiles}-{number}" for smiles in SMILES for number in range(2)]
+    table = np.ones((len(names), 2))
+    table[0], table[1, 1] = 0, np.nan
+    np.savez(benchmark / "holes.npz", accession=np.array(names), vector=table)
+    options = ("--vectors", "holes.npz", "--dataset", "d.parquet", "--bootstrap", "5", "-o", "r")
+    assert run(monkeypatch, "run", "b", *options) == 0
+    assert (
+        f"holes: 2 of {len(names)} vectors are 0 or not finite: their pairs have no score." in capsys.readouterr().out
+    )
 
 
 def test_vectors_of_another_tool_search_libraries_and_re_identify(
@@ -527,7 +540,7 @@ def test_global_retrieval_ranks_among_the_whole_library(benchmark: Path, monkeyp
     assert "Counted as misses: 2 targets that the library lacks, 0 queries that cannot be worked with." in shown
     summary = (benchmark / "r" / "summary.md").read_text().splitlines()
     assert summary[2] == "| ranker | @1 | @5 | @20 | @100 | MRR | @1 by molecule | seconds |"
-    assert [line.split(" | ")[0] for line in summary[4:]] == ["| carbon-counter", "| spectrum_blind"]
+    assert [line.split(" | ")[0] for line in summary[4:6]] == ["| carbon-counter", "| spectrum_blind"]
     blind = json.loads((benchmark / "r" / "spectrum_blind.json").read_text())
     assert blind["metrics"]["hit_rate@100"] == report["controls"]["spectrum_blind"]["hit_rate@100"]
     assert list(json.loads((benchmark / "r" / "summary.json").read_text())) == ["carbon-counter", "spectrum_blind"]

@@ -88,3 +88,10 @@ def test_a_table_without_rows_is_refused(tmp_path: Path):
     (tmp_path / "t.tsv").write_text("query\tsmiles\tscore\n")
     with pytest.raises(EvaluationError, match="holds no score; expected rows of query, smiles and score"):
         ScoreTableRanker.read(tmp_path / "t.tsv")
+
+
+def test_a_table_of_other_queries_is_refused_with_what_both_sides_call_them():
+    ranker = ScoreTableRanker.of([("query-1", "CCO", "1"), ("query-2", "CCO", "1")], name="tool")
+    with pytest.raises(EvaluationError, match="tool: names none of the 2 queries, but 'query-1', ...; expected .* 'a'"):
+        ranker.score(QUERIES)
+    assert ranker.score([]) == []

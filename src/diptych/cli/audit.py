@@ -28,7 +28,9 @@ def audit_command(
     spectra: Annotated[
         Path | None, typer.Option(help="The tested spectra: with them spectra are compared, and asked anew perturbed.")
     ] = None,
-    candidates: Annotated[Path | None, typer.Option(help="The candidate file of the test, JSON.")] = None,
+    candidates: Annotated[
+        Path | None, typer.Option(help="The lists of the test: JSON, or lists_KIND.parquet of a frozen benchmark.")
+    ] = None,
     train: Annotated[Path | None, typer.Option(help="The training spectra. [default: those of --spectra]")] = None,
     accessions: Annotated[Path | None, typer.Option(help="Table with 'accession' and 'fold' of both.")] = None,
     fold: Annotated[
@@ -143,6 +145,8 @@ def _controls(controls: Sequence[str]) -> dict[str, QueryResults]:
         name, equals, path = control.partition("=")
         if not equals:
             raise typer.BadParameter(f"--control {control}; expected NAME=FILE")
+        if name in named:
+            raise typer.BadParameter(f"two controls are called {name!r}; expected distinct names")
         named[name] = QueryResults.read(Path(path))
     return named
 

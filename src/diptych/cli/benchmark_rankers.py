@@ -187,7 +187,14 @@ class Asked:
         """The likeness of spectra by each archive of vectors."""
         from diptych.ranking import VectorScorer
 
-        return [VectorScorer.read(path) for path in self.vectors]
+        scorers = [VectorScorer.read(path) for path in self.vectors]
+        for scorer in scorers:
+            if scorer.n_without_vector:
+                typer.echo(
+                    f"{scorer.name}: {scorer.n_without_vector:,} of {len(scorer):,} vectors are 0 or not finite: "
+                    "their pairs have no score."
+                )
+        return scorers
 
     def _is_shuffled(self, queries: Sequence[Query]) -> bool:
         if _SHUFFLED in self.names and len({query.target for query in queries}) == 1:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from diptych.errors import EvaluationError
 from diptych.evaluation.against_controls import strongest_controls, with_controls
 from diptych.evaluation.answers import ask
 from diptych.evaluation.audit_perturbations import PERTURBATIONS, PerturbedRanker
@@ -155,7 +156,14 @@ def audit_results(
         As `Audit` has them.
     n_bootstrap, seed
         Of intervals and p-values.
+
+    Raises
+    ------
+    EvaluationError
+        A control has the name of the method.
     """
+    if name in results.control_ranks or name in (controls or {}):
+        raise EvaluationError(f"a control is called {name!r}, as the method is; expected another name")
     hit = {"hit": hits(1, results.ranks)}
     whole = summarised(hit, molecules=results.targets, n_bootstrap=n_bootstrap, seed=seed)["hit"]
     others = {control: _with_ranks(results, ranks) for control, ranks in results.control_ranks.items()}

@@ -19,7 +19,8 @@ from diptych.evaluation.results import QueryResults
 from diptych.evaluation.results_metadata import Mces, check_mces, described
 from diptych.evaluation.results_scores import CandidateScores
 from diptych.evaluation.score_tables import ScoreTableRanker
-from diptych.evaluation.wording import queries_of_molecules
+from diptych.evaluation.unscored import unscored_line
+from diptych.evaluation.wording import queries_of_molecules, query_count_lines, score_count_lines
 from diptych.files import replacing
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ def save_run(evaluations: Sequence[Evaluation], folder: Path) -> list[Path]:
     """Write the reports to a folder and return their paths: ``report.json``, then ``<name>.json`` of the other rankers.
 
     Beside each stand its per-query results (``.ranks.tsv``) and its scores (``.scores.parquet``); ``summary.json`` and
-    ``summary.md`` hold the metrics of all.
+    ``summary.md`` hold the metrics of all, the latter what is odd about queries and scores, too.
 
     Raises
     ------
@@ -150,8 +151,21 @@ def save_run(evaluations: Sequence[Evaluation], folder: Path) -> list[Path]:
     with replacing(folder / "summary.json") as temporary:
         temporary.write_text(json.dumps(summary(evaluations), indent=2, allow_nan=False) + "\n", encoding="utf-8")
     with replacing(folder / "summary.md") as temporary:
-        temporary.write_text("\n".join(summary_lines(evaluations)) + "\n", encoding="utf-8")
+        said = [f"- {line}" for line in count_lines(evaluations)]
+        lines = [*summary_lines(evaluations), *([""] if said else []), *said]
+        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return paths
+
+
+def count_lines(evaluations: Sequence[Evaluation]) -> list[str]:
+    """Return a line for every count that is not 0, of the queries once and of each ranker's scores."""
+    counts = [{**evaluation.provenance, **evaluation.provenance["counts"]} for evaluation in evaluations]
+    return query_count_lines(counts[0]) + [
+        f"{evaluation.model}: {line}"
+        for evaluation, found in zip(evaluations, counts, strict=True)
+        for line in (*score_count_lines(found), unscored_line(evaluation.answers.ranks, evaluation.answers.scores))
+        if line
+    ]
 
 
 def summary(evaluations: Sequence[Evaluation]) -> dict[str, Any]:
