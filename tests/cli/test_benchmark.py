@@ -351,6 +351,20 @@ def test_vectors_of_another_tool_look_for_neighbours(benchmark: Path, vectors: s
     assert "neighbours of 'carbons' are of a training fold; expected its spectra: --dataset" in capfd.readouterr().err
 
 
+def test_a_dataset_that_lacks_part_of_the_training_fold_is_told_of(benchmark: Path, monkeypatch, capsys):
+    table = pq.read_table(benchmark / "d.parquet")
+    is_train = [fold == "train" for fold in table["fold_scaffold"].to_pylist()]
+    kept = [row for row, train in enumerate(is_train) if not train or row != is_train.index(True)]
+    pq.write_table(table.take(kept), benchmark / "part.parquet")
+    options = ("--ranker", "nearest_neighbour", "--bootstrap", "5", "-o", "r")
+    assert run(monkeypatch, "run", "b", *options, "--dataset", "part.parquet") == 0
+    n = sum(is_train)
+    told = f"part.parquet: holds {n - 1} of the {n} training spectra of the benchmark."
+    assert told in capsys.readouterr().out
+    assert run(monkeypatch, "run", "b", *options, "--dataset", "d.parquet") == 0
+    assert "training spectra of the benchmark" not in capsys.readouterr().out
+
+
 def test_vectors_that_are_none_are_told_of(benchmark: Path, monkeypatch, capsys):
     names = [f"{smiles}-{number}" for smiles in SMILES for number in range(2)]
     table = np.ones((len(names), 2))

@@ -92,6 +92,6 @@ def test_a_table_without_rows_is_refused(tmp_path: Path):
 
 def test_a_table_of_other_queries_is_refused_with_what_both_sides_call_them():
     ranker = ScoreTableRanker.of([("query-1", "CCO", "1"), ("query-2", "CCO", "1")], name="tool")
-    with pytest.raises(EvaluationError, match="tool: names none of the 2 queries, but 'query-1', ...; expected .* 'a'"):
+    with pytest.raises(EvaluationError, match=r"tool: names none of the 2 queries, but 'query-1', ...; expected"):
         ranker.score(QUERIES)
     assert ranker.score([]) == []

@@ -221,7 +221,11 @@ class Asked:
             return ()
         from diptych.data.dataset import read_dataset
 
-        return benchmark.training(read_dataset(self.dataset))
+        found = benchmark.training(read_dataset(self.dataset))
+        n_frozen = sum(fold == "train" for fold in benchmark.fold_of.values())
+        if len(found) < n_frozen:
+            typer.echo(f"{self.dataset}: holds {len(found):,} of the {n_frozen:,} training spectra of the benchmark.")
+        return found
 
     def _others(self, measured: Sequence[Structure]) -> list[Structure]:
         if self.structures is None:
