@@ -22,7 +22,7 @@ from diptych.evaluation.results_scores import CandidateScores
 from diptych.evaluation.score_tables import ScoreTableRanker
 from diptych.evaluation.unmeasured import unmeasured_structures
 from diptych.molecules.structure import Structure
-from diptych.ranking import RandomRanker
+from diptych.ranking import CandidateList, RandomRanker
 from diptych.spectra.adduct import Adduct
 from diptych.spectra.spectrum import Spectrum
 
@@ -303,6 +303,17 @@ def test_short_lists_are_left_out_on_request_and_counted(dataset: Path, tmp_path
     assert evaluation.queries == ("s2",)
     assert evaluation.provenance["counts"]["queries_left_out_for_short_lists"] == 1
     assert evaluation.provenance["min_list_length"] == 3
+
+
+def test_scores_of_queries_that_were_left_out_are_not_of_unknown_queries(dataset: Path, tmp_path: Path):
+    questions = build_benchmark(dataset, tmp_path / "b").questions("formula")
+    names = [query.identifier for query in questions.queries]
+    shortened = replace(questions.queries[0], candidates=CandidateList(structures=()))
+    asked = replace(questions, queries=(shortened, *questions.queries[1:]))
+    table = ScoreTableRanker.of([(name, "CCO", "1") for name in [*names, "other"]])
+    (evaluation,) = run_benchmark([table], asked, settings=RunSettings(n_bootstrap=0, min_list_length=1))
+    assert evaluation.provenance["counts"]["queries_left_out_for_short_lists"] == 1
+    assert evaluation.provenance["table_scores_of_unknown_queries"] == 1
 
 
 def test_where_all_lists_are_too_short_it_is_said_of_how_many_queries(dataset: Path, tmp_path: Path):

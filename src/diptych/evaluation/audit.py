@@ -162,8 +162,6 @@ def audit_results(
     EvaluationError
         A control has the name of the method.
     """
-    if name in results.control_ranks or name in (controls or {}):
-        raise EvaluationError(f"a control is called {name!r}, as the method is; expected another name")
     hit = {"hit": hits(1, results.ranks)}
     whole = summarised(hit, molecules=results.targets, n_bootstrap=n_bootstrap, seed=seed)["hit"]
     others = {control: _with_ranks(results, ranks) for control, ranks in results.control_ranks.items()}
@@ -205,6 +203,8 @@ def _with_ranks(results: QueryResults, ranks: Any) -> QueryResults:  # noqa: ANN
 def _above(
     name: str, results: QueryResults, others: Mapping[str, QueryResults], *, n_bootstrap: int, seed: int
 ) -> list[Comparison]:
+    if name in others:
+        raise EvaluationError(f"a control is called {name!r}, as the method is; expected another name")
     pairs = [
         compare({name: results, other: found}, against=other, n_bootstrap=n_bootstrap, seed=seed)[0]
         for other, found in others.items()

@@ -104,7 +104,9 @@ def run_benchmark(
     for ranker in rankers:
         started = time.perf_counter()
         answered.append(_Answered(ranker.name, ranker.score(kept)))
-        said.append({"seconds": round(time.perf_counter() - started, 2), **_table_counts(ranker, kept)})
+        said.append(
+            {"seconds": round(time.perf_counter() - started, 2), **_table_counts(ranker, kept, questions.queries)}
+        )
     how: dict[str, Any] = {name: getattr(chosen, name) for name in ("n_bootstrap", "seed", "min_list_length")}
     evaluations = []
     for i, ranker in enumerate(answered):
@@ -119,8 +121,12 @@ def run_benchmark(
     return evaluations
 
 
-def _table_counts(ranker: Ranker, queries: Sequence[Query]) -> dict[str, int]:
-    return ranker.counts(queries) if isinstance(ranker, ScoreTableRanker) else {}
+def _table_counts(ranker: Ranker, queries: Sequence[Query], given: Sequence[Query]) -> dict[str, int]:
+    """Return how a table fits the queries; those that were left out are not unknown."""
+    if not isinstance(ranker, ScoreTableRanker):
+        return {}
+    unknown = "table_scores_of_unknown_queries"
+    return {**ranker.counts(queries), unknown: ranker.counts(given)[unknown]}
 
 
 def _with_scores(evaluation: Evaluation, queries: Sequence[Query], *, settings: RunSettings) -> Evaluation:

@@ -191,9 +191,8 @@ def evaluate(
         There is no query, two have one identifier, two rankers have one name, or one gave what are no scores.
     """
     kept = long_enough(queries, min_list_length)
-    _check_distinct(kept)
     beside = list(controls)
-    _check_names([ranker.name, *(control.name for control in beside)])
+    _check_distinct(kept, [one.name for one in (ranker, *beside)])
     answers = ask(ranker, kept)
     given = provenance or {}
     counts = query_counts(kept) | {"queries_left_out_for_short_lists": len(queries) - len(kept)}
@@ -235,15 +234,12 @@ def long_enough(queries: Sequence[Query], min_list_length: int) -> list[Query]:
     return kept
 
 
-def _check_distinct(queries: Sequence[Query]) -> None:
+def _check_distinct(queries: Sequence[Query], names: Sequence[str]) -> None:
     seen: set[str] = set()
     for query in queries:
         if query.identifier in seen:
             raise EvaluationError(f"two queries are called {query.identifier!r}; expected distinct identifiers")
         seen.add(query.identifier)
-
-
-def _check_names(names: Sequence[str]) -> None:
     for name in names:
         if names.count(name) > 1:
             raise EvaluationError(f"two rankers are called {name!r}; expected distinct names")
