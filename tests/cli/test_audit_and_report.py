@@ -382,6 +382,7 @@ def test_a_report_is_one_page(evaluated: Path, monkeypatch, capsys):
         (("report", "r.json", "--model", "any"), "--model needs --spectra FILE"),
         (("report", "r.json", "--spectra", "other.mgf"), "none of its spectra is among the queries of carbon-counter"),
         (("audit", "r.json", "--control", "r.json"), "--control r.json; expected NAME=FILE"),
+        (("audit", "r.json", "--control", "a=r.json", "--control", "a=r.json"), "two --control are called 'a'"),
         (("audit", "r.json", "--candidates", "lists.json"), "--candidates lists.json needs --spectra FILE"),
         (
             ("audit", "r.json", "--accessions", "folds.tsv"),
@@ -500,3 +501,9 @@ def test_a_second_model_that_nothing_is_summed_over_is_refused(evaluated: Path, 
         assert run(monkeypatch, "audit", "r.json", *options, "--model", "x", "--model", "y", "-o", "audit") == 2
         error = " ".join(capfd.readouterr().err.replace("│", " ").split())
         assert "--model y needs what influence is summed over" in error
+
+
+def test_a_control_of_the_method_s_name_is_refused(evaluated: Path, monkeypatch, capsys):
+    arguments = ("audit", "r.json", "--control", "carbon-counter=r.json", "--bootstrap", "5", "-o", "audit")
+    assert run(monkeypatch, *arguments) == 1
+    assert "a control is called 'carbon-counter', as the method is; expected another name" in capsys.readouterr().err

@@ -38,6 +38,11 @@ def test_a_file_of_another_form_is_refused(tmp_path: Path, content: str, message
         read_candidate_file(path)
 
 
+def test_a_folder_is_no_file_of_lists(tmp_path: Path):
+    with pytest.raises(DatasetError, match=r"is a folder; expected JSON, or the lists_KIND\.parquet of a frozen"):
+        read_candidate_file(tmp_path)
+
+
 def test_a_missing_or_cut_file_is_refused(tmp_path: Path):
     path = tmp_path / "candidates.json.xz"
     write_candidate_file({str(i): ["C" * i] for i in range(200)}, path)

@@ -22,7 +22,7 @@ from diptych.evaluation.results_scores import CandidateScores
 from diptych.evaluation.score_tables import ScoreTableRanker
 from diptych.evaluation.unmeasured import unmeasured_structures
 from diptych.molecules.structure import Structure
-from diptych.ranking import RandomRanker
+from diptych.ranking import CandidateList, RandomRanker
 from diptych.spectra.adduct import Adduct
 from diptych.spectra.spectrum import Spectrum
 
@@ -95,6 +95,12 @@ def test_the_readme_states_the_denominators(dataset: Path, tmp_path: Path):
     assert "| formula | structures of the target's formula | 2 | 2.5 |" in text
 
 
+def test_the_readme_tells_settings_in_words(dataset: Path, tmp_path: Path):
+    build_benchmark(dataset, tmp_path / "b")
+    text = (tmp_path / "b" / "README.md").read_text()
+    assert "- Settings: asked test; lists formula; measured none; ppm 10.0; at most 256; seed 0." in text
+
+
 def test_other_folds_can_be_asked_and_given(dataset: Path, tmp_path: Path):
     both = build_benchmark(dataset, tmp_path / "b", settings=BenchmarkSettings(asked=("test", "val")))
     assert [item.spectrum.identifier for item in both.asked("val").spectra] == ["s3"]
@@ -116,7 +122,7 @@ def test_what_a_benchmark_lacks_is_named(dataset: Path, tmp_path: Path):
     benchmark = build_benchmark(dataset, tmp_path / "b")
     with pytest.raises(EvaluationError, match="no lists 'mass'; it has formula"):
         benchmark.questions("mass")
-    with pytest.raises(EvaluationError, match=r"asks no spectrum of fold 'val'; it asks \{'test': 2\}"):
+    with pytest.raises(EvaluationError, match=r"asks no spectrum of fold 'val'; it asks test \(2 spectra\)"):
         benchmark.asked("val")
 
 
@@ -189,7 +195,9 @@ def test_a_dataset_without_the_folds_is_refused(dataset: Path, tmp_path: Path):
         build_benchmark(dataset, tmp_path / "b", settings=BenchmarkSettings(asked=("dev",)))
     with pytest.raises(EvaluationError, match="1 folds for 5 spectra"):
         build_benchmark(dataset, tmp_path / "b", folds=["test"])
-    with pytest.raises(DatasetError, match="no column 'fold_random'"):
+    with pytest.raises(
+        DatasetError, match=r"d\.parquet: no split 'random'; it has scaffold, and 'diptych dataset split'"
+    ):
         build_benchmark(dataset, tmp_path / "b", fold_column="random")
 
 
@@ -335,6 +343,17 @@ def test_short_lists_are_left_out_on_request_and_counted(dataset: Path, tmp_path
     assert evaluation.queries == ("s2",)
     assert evaluation.provenance["counts"]["queries_left_out_for_short_lists"] == 1
     assert evaluation.provenance["min_list_length"] == 3
+
+
+def test_scores_of_queries_that_were_left_out_are_not_of_unknown_queries(dataset: Path, tmp_path: Path):
+    questions = build_benchmark(dataset, tmp_path / "b").questions("formula")
+    names = [query.identifier for query in questions.queries]
+    shortened = replace(questions.queries[0], candidates=CandidateList(structures=()))
+    asked = replace(questions, queries=(shortened, *questions.queries[1:]))
+    table = ScoreTableRanker.of([(name, "CCO", "1") for name in [*names, "other"]])
+    (evaluation,) = run_benchmark([table], asked, settings=RunSettings(n_bootstrap=0, min_list_length=1))
+    assert evaluation.provenance["counts"]["queries_left_out_for_short_lists"] == 1
+    assert evaluation.provenance["table_scores_of_unknown_queries"] == 1
 
 
 def test_where_all_lists_are_too_short_it_is_said_of_how_many_queries(dataset: Path, tmp_path: Path):

@@ -274,3 +274,18 @@ def test_a_report_with_something_of_another_kind_is_refused(tmp_path: Path, name
     (tmp_path / "r.json").write_text(json.dumps({**said, name: value}))
     with pytest.raises(EvaluationError, match=rf"r\.json: {name} is {value!r}; expected a "):
         Evaluation.load(tmp_path / "r.json")
+
+
+@pytest.mark.parametrize("scores", [None, ["high", "low", "low"]])
+def test_scores_that_are_no_numbers_are_refused(scores: object):
+    with pytest.raises(EvaluationError, match=r"ranker 'broken' gave scores of type .*; expected numbers, or NaN"):
+        evaluate(Broken(scores), QUERIES[:1])
+
+
+def test_two_rankers_of_one_name_are_refused_by_it():
+    with pytest.raises(EvaluationError, match="two rankers are called 'table'; expected distinct names"):
+        evaluate(Table(SCORES), QUERIES, controls=[RandomRanker(), Table(SCORES)])
+
+
+def test_an_evaluation_is_shown_on_one_line():
+    assert repr(judged()) == "Evaluation(table: 5 queries of 3 molecules, hit_rate@1 0.200, controls: random)"

@@ -331,3 +331,32 @@ def test_a_package_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, pac
     monkeypatch.setitem(__import__("sys").modules, package, None)
     with pytest.raises(EvaluationError, match=message):
         call()
+
+
+def test_a_report_says_what_candidates_without_a_score_are_worth():
+    found = method([1, 1, 2, 1])
+    scores = found.scores.scores.copy()
+    scores[[1, 2, 5]] = np.nan
+    sections = result_sections({"mine": replace(found, scores=replace(found.scores, scores=scores))}, n_bootstrap=5)
+    told = " mine: 3 of 16 candidates have no score and stand below the others: hit rate@1 75.0 %, or 25.0 % if they"
+    assert told in sections[0].text
+
+
+def test_a_control_that_is_given_under_another_name_stands_there_once(tmp_path: Path):
+    first, control = method([1, 1, 2, 1]), read_method(report(tmp_path / "r.json", [4, 4, 4, 4], name="random"))[1]
+    sections = result_sections({"mine": first, "chance": control}, n_bootstrap=5)
+    assert [row[0] for row in sections[0].rows] == ["mine", "chance"]
+    other = read_method(report(tmp_path / "o.json", [4, 4, 4, 3], name="random"))[1]
+    assert len(result_sections({"mine": first, "chance": other}, n_bootstrap=5)[0].rows) == 3
+
+
+def test_a_map_names_the_model_whose_space_it_shows():
+    places = {"UMAP": np.zeros((12, 2))}
+    found = map_section("Map", places, {"instrument": ["FT", "TOF"] * 6}, model="massbank-1")
+    assert found.text.startswith("The space of massbank-1. 12 points, one a molecule;")
+
+
+def test_a_wide_table_scrolls_by_itself(tmp_path: Path):
+    write_report("Page", [Section(title="T", header=("a",), rows=[("1",)])], tmp_path / "p.html")
+    assert '<div class="wide"><table>' in (tmp_path / "p.html").read_text()
+    assert ".wide { overflow-x: auto; }" in (tmp_path / "p.html").read_text()

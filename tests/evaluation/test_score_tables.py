@@ -136,3 +136,10 @@ def test_the_margin_of_huge_scores_is_infinite_without_a_warning(recwarn: pytest
     results = QueryResults.of_scores(QUERIES[:1], ranker.score(QUERIES[:1]))
     assert results.number("margin").tolist() == [np.inf]
     assert not recwarn.list
+
+
+def test_a_table_of_other_queries_is_refused_with_what_both_sides_call_them():
+    ranker = ScoreTableRanker.of([("query-1", "CCO", "1"), ("query-2", "CCO", "1")], name="tool")
+    with pytest.raises(EvaluationError, match=r"tool: names none of the 2 queries, but 'query-1', ...; expected"):
+        ranker.score(QUERIES)
+    assert ranker.score([]) == []

@@ -74,3 +74,17 @@ def test_what_is_no_archive_of_vectors_is_refused_with_its_name(tmp_path: Path):
     flat = written(tmp_path / "flat.npz", accession=np.array(NAMES), vector=VECTORS[:, 0])
     with pytest.raises(EvaluationError, match=r"flat: vectors of shape \(6,\)"):
         VectorScorer.read(flat)
+
+
+def test_what_an_archive_has_in_place_of_its_arrays_is_told(tmp_path: Path):
+    lacking = written(tmp_path / "lacking.npz", identifiers=np.array(NAMES), vector=VECTORS)
+    with pytest.raises(EvaluationError, match=r"\(no array 'accession'; it has identifiers, vector\)"):
+        VectorScorer.read(lacking)
+    pickled = written(tmp_path / "pickled.npz", accession=np.array(NAMES, dtype=object), vector=VECTORS)
+    with pytest.raises(EvaluationError, match=r"'accession' holds Python objects; save it .* astype\(str\)"):
+        VectorScorer.read(pickled)
+
+
+def test_vectors_that_are_none_are_counted():
+    scorer = VectorScorer("tool", NAMES, VECTORS)
+    assert (len(scorer), scorer.n_without_vector) == (6, 2)

@@ -67,8 +67,9 @@ def test_runs_are_kept_and_a_second_call_trains_nothing(amides: Path, tmp_path: 
 
 
 def test_what_cannot_be_trained_is_reported_and_the_base_must_be(tmp_path: Path):
-    with pytest.raises(EvaluationError, match=r"no run of the base was finished: .*dataset\.parquet"):
+    with pytest.raises(EvaluationError, match=r"no run of the base was finished: .*dataset\.parquet") as told:
         run_ablation(plan(tmp_path, tmp_path / "p.toml"), tmp_path / "out")
+    assert str(told.value).count("expected a whole Parquet file") == 1
 
 
 @pytest.mark.parametrize(

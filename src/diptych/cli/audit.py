@@ -28,7 +28,9 @@ def audit_command(
     spectra: Annotated[
         Path | None, typer.Option(help="The tested spectra: with them spectra are compared, and asked anew perturbed.")
     ] = None,
-    candidates: Annotated[Path | None, typer.Option(help="The candidate file of the test, JSON.")] = None,
+    candidates: Annotated[
+        Path | None, typer.Option(help="The lists of the test: JSON, or lists_KIND.parquet of a frozen benchmark.")
+    ] = None,
     train: Annotated[Path | None, typer.Option(help="The training spectra. [default: those of --spectra]")] = None,
     accessions: Annotated[Path | None, typer.Option(help="Table with 'accession' and 'fold' of both.")] = None,
     fold: Annotated[
@@ -76,7 +78,10 @@ def audit_command(
         labels=labels,
         seed=seed,
     )
-    audit = _audit(material, control or [], n_bootstrap=bootstrap)
+    _write(_audit(material, control or [], n_bootstrap=bootstrap), material, output)
+
+
+def _write(audit: Audit, material: Material, output: Path) -> None:
     audit.save(output)
     _draw(audit, material, output)
     _show(audit, output)

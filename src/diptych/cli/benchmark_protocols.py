@@ -13,7 +13,6 @@ import typer
 if TYPE_CHECKING:
     from diptych.cli.benchmark_rankers import Asked
     from diptych.evaluation.benchmark_folder import Benchmark
-    from diptych.evaluation.evaluation import Evaluation
     from diptych.evaluation.lists import Questions
     from diptych.ranking.query import Query
     from diptych.spectra.spectrum import Spectrum
@@ -24,7 +23,7 @@ _N_OTHERS = 255
 def run_lists(benchmark: Benchmark, asked: Asked, protocol: str, output: Path) -> list[str]:
     """Return the table of candidate ranking: with lists of the benchmark, or among 255 random molecules."""
     from diptych.cli.overlap import with_model_overlap
-    from diptych.evaluation.benchmark_run import run_benchmark, save_run, summary_lines
+    from diptych.evaluation.benchmark_run import count_lines, run_benchmark, save_run, summary_lines
     from diptych.evaluation.evaluation import long_enough
     from diptych.evaluation.overlap import overlap_lines
 
@@ -39,7 +38,7 @@ def run_lists(benchmark: Benchmark, asked: Asked, protocol: str, output: Path) -
     if asked.model is not None:
         evaluations[0] = with_model_overlap(evaluations[0], asked.model)
     paths = save_run(evaluations, output)
-    odd = [*_odd(evaluations), *overlap_lines(evaluations[0].provenance)]
+    odd = [*count_lines(evaluations), *overlap_lines(evaluations[0].provenance)]
     return [*summary_lines(evaluations), *odd, f"Written: {', '.join(map(str, paths))}"]
 
 
@@ -211,19 +210,6 @@ def _questions(benchmark: Benchmark, asked: Asked, protocol: str) -> Questions:
     own = [item.structure for item in known.spectra if item.structure is not None]
     pool = [*own, *(example.structure for example in examples)]
     return queries_from_random_lists(known, pool, n_others=_N_OTHERS, seed=asked.seed)
-
-
-def _odd(evaluations: Sequence[Evaluation]) -> list[str]:
-    """Return a line for every count that is not 0, of the queries once and of each ranker's scores."""
-    from diptych.evaluation.wording import query_count_lines, score_count_lines
-
-    counts = [{**evaluation.provenance, **evaluation.provenance["counts"]} for evaluation in evaluations]
-    of_scores = [
-        f"{evaluation.model}: {line}"
-        for evaluation, found in zip(evaluations, counts, strict=True)
-        for line in score_count_lines(found)
-    ]
-    return query_count_lines(counts[0]) + of_scores
 
 
 def _write_table(

@@ -210,7 +210,14 @@ class Asked:
         """The likeness of spectra by each archive of vectors."""
         from diptych.ranking import VectorScorer
 
-        return [VectorScorer.read(path) for path in self.vectors]
+        scorers = [VectorScorer.read(path) for path in self.vectors]
+        for scorer in scorers:
+            if scorer.n_without_vector:
+                typer.echo(
+                    f"{scorer.name}: {scorer.n_without_vector:,} of {len(scorer):,} vectors are 0 or not finite: "
+                    "their pairs have no score."
+                )
+        return scorers
 
     def _is_shuffled(self, queries: Sequence[Query]) -> bool:
         if _SHUFFLED in self.names and len({query.target for query in queries}) == 1:
@@ -238,7 +245,11 @@ class Asked:
             return ()
         from diptych.data.dataset import read_dataset
 
-        return benchmark.training(read_dataset(self.dataset))
+        found = benchmark.training(read_dataset(self.dataset))
+        n_frozen = sum(fold == "train" for fold in benchmark.fold_of.values())
+        if len(found) < n_frozen:
+            typer.echo(f"{self.dataset}: holds {len(found):,} of the {n_frozen:,} training spectra of the benchmark.")
+        return found
 
     def _others(self, measured: Sequence[Structure]) -> list[Structure]:
         if self.structures is None:

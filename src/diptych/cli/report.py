@@ -159,7 +159,10 @@ def _maps(model: str, spectra: dict[str, Spectrum], method: Method, *, seed: int
     }
     return [
         map_section(
-            f"Map of {kind}", {name: project(found, seed=seed) for name, project in PROJECTIONS.items()}, labels
+            f"Map of {kind}",
+            {name: project(found, seed=seed) for name, project in PROJECTIONS.items()},
+            labels,
+            model=embedding.name,
         )
         for kind, found in vectors.items()
     ]

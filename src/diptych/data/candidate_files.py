@@ -34,6 +34,8 @@ def read_candidate_file(path: Path) -> dict[str, list[str]]:
     """
     if path.suffix.lower() == ".parquet":
         return _read_table(path)
+    if path.is_dir():
+        raise DatasetError(f"{path}: is a folder; expected JSON, or the lists_KIND.parquet of a frozen benchmark")
     try:
         with open_text(path) as stream:
             content: Any = json.load(stream, object_pairs_hook=_distinct)

@@ -52,9 +52,9 @@ def ask(ranker: Ranker, queries: Sequence[Query]) -> Answers:
     Raises
     ------
     EvaluationError
-        The ranker gave another number of arrays than queries, or of scores than candidates.
+        The ranker gave another number of arrays than queries, or of scores than candidates, or what are no numbers.
     """
-    given = [np.asarray(scores) for scores in ranker.score(queries)]
+    given = [_numbers(ranker.name, scores) for scores in ranker.score(queries)]
     scored = [known_scores(scores) for scores in given]
     if len(scored) != len(queries):
         raise EvaluationError(
@@ -70,6 +70,13 @@ def ask(ranker: Ranker, queries: Sequence[Query]) -> Answers:
         scores=tuple(scored),
         n_infinite=sum(int(np.isinf(scores).sum()) for scores in given),
     )
+
+
+def _numbers(ranker: str, scores: object) -> NDArray[np.floating]:
+    given = np.asarray(scores)
+    if given.dtype.kind not in "biuf":
+        raise EvaluationError(f"ranker {ranker!r} gave scores of type {given.dtype}; expected numbers, or NaN for none")
+    return given
 
 
 def _answer(ranker: str, query: Query, scores: NDArray[np.floating]) -> tuple[float, float, float, str]:

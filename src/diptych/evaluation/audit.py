@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from diptych.errors import EvaluationError
 from diptych.evaluation.against_controls import strongest_controls, with_controls
 from diptych.evaluation.answers import ask
 from diptych.evaluation.audit_perturbations import PERTURBATIONS, PerturbedRanker
@@ -155,6 +156,11 @@ def audit_results(
         As `Audit` has them.
     n_bootstrap, seed
         Of intervals and p-values.
+
+    Raises
+    ------
+    EvaluationError
+        A control has the name of the method.
     """
     hit = {"hit": hits(1, results.ranks)}
     whole = summarised(hit, molecules=results.targets, n_bootstrap=n_bootstrap, seed=seed)["hit"]
@@ -197,6 +203,8 @@ def _with_ranks(results: QueryResults, ranks: Any) -> QueryResults:  # noqa: ANN
 def _above(
     name: str, results: QueryResults, others: Mapping[str, QueryResults], *, n_bootstrap: int, seed: int
 ) -> list[Comparison]:
+    if name in others:
+        raise EvaluationError(f"a control is called {name!r}, as the method is; expected another name")
     pairs = [
         compare({name: results, other: found}, against=other, n_bootstrap=n_bootstrap, seed=seed)[0]
         for other, found in others.items()

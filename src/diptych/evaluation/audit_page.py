@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from diptych.evaluation.against_controls import against_said, below_said, controls_named
 from diptych.evaluation.comparison_table import p_legend, shown_p
+from diptych.evaluation.strata import column_title
 from diptych.evaluation.wording import queries_of_molecules
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def sections(audit: Audit) -> list[tuple[str, str, Sequence[str], Rows]]:
         ),
     ]
     found += [
-        (f"By {column.replace('_', ' ')}", below_said(strata, of="strata"), *stratum_table(strata))
+        (f"By {column_title(column)}", below_said(strata, of="strata"), *stratum_table(strata))
         for column, strata in audit.strata.items()
     ]
     found += [_harmful(audit.harmful, audit.n_models), _hardest(audit.hardest)]
@@ -228,7 +229,7 @@ def html_table(header: Sequence[str], rows: Rows) -> str:
         return ""
     head = "".join(f"<th>{escape(str(cell))}</th>" for cell in header)
     body = "".join("<tr>" + "".join(map(_html_cell, row)) + "</tr>" for row in rows)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
 def _html_cell(cell: str) -> str:

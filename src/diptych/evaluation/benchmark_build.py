@@ -13,7 +13,7 @@ from diptych.data.candidate_files import read_candidate_file
 from diptych.data.columns import FOLD_PREFIX
 from diptych.data.dataset import Dataset, read_dataset, read_without_peaks
 from diptych.data.tables import read_columns
-from diptych.errors import EvaluationError
+from diptych.errors import DatasetError, EvaluationError
 from diptych.evaluation.benchmark_folder import Benchmark, FoldRow, freeze
 from diptych.evaluation.known import KnownSpectra, KnownSpectrum
 from diptych.evaluation.lists import queries_from_lists
@@ -111,7 +111,7 @@ def build_benchmark(
     """
     chosen = settings or BenchmarkSettings()
     rows = read_without_peaks(dataset)
-    by_row = list(rows.column(FOLD_PREFIX + fold_column)) if folds is None else list(folds)
+    by_row = _folds_of(rows, fold_column, where=dataset) if folds is None else list(folds)
     if len(by_row) != len(rows):
         raise EvaluationError(f"{len(by_row)} folds for {len(rows)} spectra of {dataset}; expected one for each")
     wanted = _asked_rows(by_row, chosen.asked, where=f"{dataset}: no spectrum is of the folds", named=fold_column)
@@ -260,6 +260,17 @@ def _fold_row(item: KnownSpectrum, fold: str) -> FoldRow:
 def _structure_rows(path: Path) -> Iterator[Row]:
     rows = read_columns(path, ("inchikey_first_block", "smiles", "formula"))
     return ((block, smiles, formula) for block, smiles, formula in rows)
+
+
+def _folds_of(rows: Dataset, fold_column: str, *, where: Path) -> list[str]:
+    names = rows.columns.column_names
+    if FOLD_PREFIX + fold_column not in names:
+        found = [name.removeprefix(FOLD_PREFIX) for name in names if name.startswith(FOLD_PREFIX)]
+        raise DatasetError(
+            f"{where}: no split {fold_column!r}; it has {', '.join(found) or 'none'}, and 'diptych dataset split' "
+            "adds some"
+        )
+    return list(rows.column(FOLD_PREFIX + fold_column))
 
 
 def _fold_rows(rows: Dataset, folds: Sequence[str]) -> list[FoldRow]:

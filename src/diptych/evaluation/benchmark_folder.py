@@ -137,7 +137,8 @@ class Benchmark:
         kept = tuple(item for item in self.known.spectra if self.fold_of.get(item.spectrum.identifier) == fold)
         if not kept:
             asked = Counter(self.fold_of.get(item.spectrum.identifier, "") for item in self.known.spectra)
-            raise EvaluationError(f"{self.folder}: asks no spectrum of fold {fold!r}; it asks {dict(asked)}")
+            those = ", ".join(f"{name} ({n:,} spectra)" for name, n in sorted(asked.items()))
+            raise EvaluationError(f"{self.folder}: asks no spectrum of fold {fold!r}; it asks {those}")
         return KnownSpectra(spectra=kept)
 
     def questions(self, kind: str, *, fold: str = "test") -> Questions:

@@ -69,7 +69,11 @@ def _repeated(said: Mapping[str, Any]) -> list[str]:
 
 def _settings(said: Mapping[str, Any]) -> str:
     settings = said.get("settings", {})
-    return ", ".join(f"{_words(key)} {value}" for key, value in settings.items()) or "as given"
+    return "; ".join(f"{_words(key)} {_said(value)}" for key, value in settings.items()) or "as given"
+
+
+def _said(value: object) -> str:
+    return ", ".join(map(str, value)) or "none" if isinstance(value, list | tuple) else str(value)
 
 
 def _row(kind: str, counts: Mapping[str, Any], *, given: bool) -> str:

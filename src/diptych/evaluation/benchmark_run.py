@@ -19,7 +19,8 @@ from diptych.evaluation.results import QueryResults
 from diptych.evaluation.results_metadata import Mces, check_mces, described
 from diptych.evaluation.results_scores import CandidateScores
 from diptych.evaluation.score_tables import ScoreTableRanker
-from diptych.evaluation.wording import queries_of_molecules
+from diptych.evaluation.unscored import unscored_line
+from diptych.evaluation.wording import queries_of_molecules, query_count_lines, score_count_lines
 from diptych.files import replacing
 
 if TYPE_CHECKING:
@@ -105,7 +106,9 @@ def run_benchmark(
     for ranker in rankers:
         started = time.perf_counter()
         answered.append(_Answered(ranker.name, ranker.score(kept)))
-        said.append({"seconds": round(time.perf_counter() - started, 2), **_table_counts(ranker, kept)})
+        said.append(
+            {"seconds": round(time.perf_counter() - started, 2), **_table_counts(ranker, kept, questions.queries)}
+        )
     how: dict[str, Any] = {name: getattr(chosen, name) for name in ("n_bootstrap", "seed", "min_list_length")}
     evaluations = []
     for i, ranker in enumerate(answered):
@@ -120,8 +123,12 @@ def run_benchmark(
     return evaluations
 
 
-def _table_counts(ranker: Ranker, queries: Sequence[Query]) -> dict[str, int]:
-    return ranker.counts(queries) if isinstance(ranker, ScoreTableRanker) else {}
+def _table_counts(ranker: Ranker, queries: Sequence[Query], given: Sequence[Query]) -> dict[str, int]:
+    """Return how a table fits the queries; those that were left out are not unknown."""
+    if not isinstance(ranker, ScoreTableRanker):
+        return {}
+    unknown = "table_scores_of_unknown_queries"
+    return {**ranker.counts(queries), unknown: ranker.counts(given)[unknown]}
 
 
 def _with_scores(evaluation: Evaluation, queries: Sequence[Query], *, settings: RunSettings) -> Evaluation:
@@ -138,7 +145,7 @@ def save_run(evaluations: Sequence[Evaluation], folder: Path) -> list[Path]:
     """Write the reports to a folder and return their paths: ``report.json``, then ``<name>.json`` of the other rankers.
 
     Beside each stand its per-query results (``.ranks.tsv``) and its scores (``.scores.parquet``); ``summary.json`` and
-    ``summary.md`` hold the metrics of all.
+    ``summary.md`` hold the metrics of all, the latter what is odd about queries and scores, too.
 
     Raises
     ------
@@ -151,7 +158,9 @@ def save_run(evaluations: Sequence[Evaluation], folder: Path) -> list[Path]:
     with replacing(folder / _SUMMARY) as temporary:
         temporary.write_text(json.dumps(summary(evaluations), indent=2, allow_nan=False) + "\n", encoding="utf-8")
     with replacing(folder / "summary.md") as temporary:
-        temporary.write_text("\n".join(summary_lines(evaluations)) + "\n", encoding="utf-8")
+        said = [f"- {line}" for line in count_lines(evaluations)]
+        lines = [*summary_lines(evaluations), *([""] if said else []), *said]
+        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return paths
 
 
@@ -166,6 +175,17 @@ def _check_files(names: Sequence[str]) -> None:
     for name, file in zip(names, _files(names), strict=True):
         if (other := taken.setdefault(file.lower(), repr(name))) != repr(name):
             raise EvaluationError(f"the report of {name!r} and {other} would both be {file}; expected another name")
+
+
+def count_lines(evaluations: Sequence[Evaluation]) -> list[str]:
+    """Return a line for every count that is not 0, of the queries once and of each ranker's scores."""
+    counts = [{**evaluation.provenance, **evaluation.provenance["counts"]} for evaluation in evaluations]
+    return query_count_lines(counts[0]) + [
+        f"{evaluation.model}: {line}"
+        for evaluation, found in zip(evaluations, counts, strict=True)
+        for line in (*score_count_lines(found), unscored_line(evaluation.answers.ranks, evaluation.answers.scores))
+        if line
+    ]
 
 
 def summary(evaluations: Sequence[Evaluation]) -> dict[str, Any]:

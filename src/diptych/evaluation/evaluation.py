@@ -19,6 +19,7 @@ from diptych.evaluation.answers import Answers, ask
 from diptych.evaluation.bootstrap import molecule_intervals
 from diptych.evaluation.metrics import gains, sum_by_molecule
 from diptych.evaluation.results_rows import structure_counts
+from diptych.evaluation.wording import queries_of_molecules
 
 if TYPE_CHECKING:
     from diptych.evaluation.results import QueryResults
@@ -43,7 +44,7 @@ class MetricValue:
     molecule_high: float
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Evaluation:
     """Per-query ranks of a ranker and of its controls; every figure is a function of them.
 
@@ -81,6 +82,14 @@ class Evaluation:
     details: QueryResults | None = None
     candidate_scores: CandidateScores | None = None
     list_numbers: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        first = f"hit_rate@{self.ks[0]}"
+        beside = ", ".join(answers.ranker for answers in self.controls) or "none"
+        return (
+            f"Evaluation({self.model}: {queries_of_molecules(len(self.queries), self.n_molecules)}, "
+            f"{first} {self.metrics[first].spectrum:.3f}, controls: {beside})"
+        )
 
     @property
     def model(self) -> str:
@@ -179,10 +188,11 @@ def evaluate(
     Raises
     ------
     EvaluationError
-        There is no query, two have one identifier, or a ranker gave scores of a wrong shape.
+        There is no query, two have one identifier, two rankers have one name, or one gave what are no scores.
     """
     kept = long_enough(queries, min_list_length)
-    _check_distinct(kept)
+    beside = list(controls)
+    _check_distinct(kept, [one.name for one in (ranker, *beside)])
     answers = ask(ranker, kept)
     given = provenance or {}
     counts = query_counts(kept) | {"queries_left_out_for_short_lists": len(queries) - len(kept)}
@@ -193,7 +203,7 @@ def evaluate(
         targets=tuple(query.target for query in kept),
         list_lengths=np.array([query.candidates.n_candidates for query in kept], dtype=np.int64),
         answers=answers,
-        controls=tuple(ask(control, kept) for control in controls),
+        controls=tuple(ask(control, kept) for control in beside),
         provenance={
             **given,
             "counts": counts | dict(given.get("counts", {})),
@@ -224,12 +234,15 @@ def long_enough(queries: Sequence[Query], min_list_length: int) -> list[Query]:
     return kept
 
 
-def _check_distinct(queries: Sequence[Query]) -> None:
+def _check_distinct(queries: Sequence[Query], names: Sequence[str]) -> None:
     seen: set[str] = set()
     for query in queries:
         if query.identifier in seen:
             raise EvaluationError(f"two queries are called {query.identifier!r}; expected distinct identifiers")
         seen.add(query.identifier)
+    for name in names:
+        if names.count(name) > 1:
+            raise EvaluationError(f"two rankers are called {name!r}; expected distinct names")
 
 
 def query_counts(queries: Sequence[Query]) -> dict[str, int]:

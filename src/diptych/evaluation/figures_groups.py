@@ -9,6 +9,7 @@ import numpy as np
 
 from diptych.evaluation.against_controls import BLIND, controls_named
 from diptych.evaluation.figures import COLOURS, GREY, colour_of, drawing, panels, svg
+from diptych.evaluation.strata import column_title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -16,11 +17,6 @@ if TYPE_CHECKING:
     from diptych.evaluation.list_length import LengthBin
     from diptych.evaluation.strata import Stratum
 
-_TITLES = {
-    "n_peaks": "peaks",
-    "collision_energy": "collision energy (eV)",
-    "nearest_training": "Tanimoto to training",
-}
 _CONTROL: tuple[dict[str, Any], dict[str, Any]] = (
     {
         "marker": "D",
@@ -84,7 +80,7 @@ def strata(columns: Mapping[str, Sequence[Stratum]]) -> str:
             for text, one in zip(axes.get_yticklabels(), found, strict=True):
                 if any(control.is_below for control in one.against if control.name != BLIND):
                     text.set_color(_BELOW)
-            axes.set(title=_TITLES.get(column, column.replace("_", " ")), xlim=(0, 100), ylim=(-0.6, len(found) - 0.4))
+            axes.set(title=column_title(column), xlim=(0, 100), ylim=(-0.6, len(found) - 0.4))
             axes.set_xlabel("hit rate at 1 (%)", fontsize=8)
         every[0].plot([], [], "o", color=COLOURS[0], markersize=4.5, label="the method")
         for name in controls_named([one for found in filled.values() for one in found]):

@@ -40,7 +40,8 @@ def read_method(path: Path) -> tuple[str, Method]:
         evaluation = Evaluation.load(path)
         results = evaluation.details or QueryResults.read(path)
         kind = str(evaluation.provenance.get("mces", ""))
-        return evaluation.model, Method(results=results, scores=evaluation.candidate_scores, mces=kind)
+        name = evaluation.model
+        return name, Method(results=results, scores=evaluation.candidate_scores, mces=kind, saved_as=name)
     return path.name.removesuffix(".tsv").removesuffix(".ranks"), Method(results=QueryResults.read(path))
 
 
@@ -112,12 +113,15 @@ def ladder_section(splits: Mapping[str, Sequence[Path]]) -> Section:
     )
 
 
-def map_section(title: str, places: Mapping[str, NDArray[np.floating]], labels: Mapping[str, Sequence[str]]) -> Section:
-    """Return maps of the joint space, coloured by every kind of label."""
+def map_section(
+    title: str, places: Mapping[str, NDArray[np.floating]], labels: Mapping[str, Sequence[str]], *, model: str = ""
+) -> Section:
+    """Return maps of the joint space of a model, coloured by every kind of label."""
+    whose = f"The space of {model}. " if model else ""
     n = len(next(iter(places.values())))
     return Section(
         title=title,
-        text=f"{counted(n, 'point', 'points')}, one a molecule; distances between far groups mean nothing.",
+        text=f"{whose}{counted(n, 'point', 'points')}, one a molecule; distances between far groups mean nothing.",
         picture=figures_report.maps(places, labels),
     )
 

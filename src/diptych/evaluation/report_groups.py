@@ -11,7 +11,7 @@ from diptych.evaluation.against_controls import against_said, below_said, strong
 from diptych.evaluation.audit_page import length_table, stratum_table
 from diptych.evaluation.list_length import by_list_length, length_effect
 from diptych.evaluation.report_section import Section, plain
-from diptych.evaluation.strata import COLUMNS, by_stratum
+from diptych.evaluation.strata import COLUMNS, by_stratum, column_title
 
 if TYPE_CHECKING:
     from diptych.evaluation.results import QueryResults
@@ -89,9 +89,7 @@ def strata_sections(tables: Mapping[str, QueryResults], *, n_bootstrap: int, see
             title=f"Strata of {name}",
             text=" ".join(text for text in said if text),
             header=("column", *stratum_table(every)[0]),
-            rows=[
-                (column.replace("_", " "), *row) for column, strata in found.items() for row in stratum_table(strata)[1]
-            ],
+            rows=[(column_title(column), *row) for column, strata in found.items() for row in stratum_table(strata)[1]],
             picture=figures_groups.strata(drawn) if drawn else "",
             data=[plain(asdict(stratum)) for stratum in every],
         )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from diptych.evaluation import figures_report
 from diptych.evaluation.answer_absent import auroc as auroc_of
@@ -20,6 +21,7 @@ from diptych.evaluation.pair_scores import PairCurve, pair_curve
 from diptych.evaluation.report_groups import length_section, strata_sections
 from diptych.evaluation.report_section import Section
 from diptych.evaluation.results import QueryResults
+from diptych.evaluation.unscored import unscored_line
 
 if TYPE_CHECKING:
     from diptych.evaluation.evaluation import MetricValue
@@ -45,11 +47,14 @@ class Method:
         Of all candidates; None where they were not saved.
     mces
         Which MCES distance the table has: ``bound`` or ``exact``; empty where that is not known.
+    saved_as
+        What its report calls it; empty where that is not known.
     """
 
     results: QueryResults
     scores: CandidateScores | None = None
     mces: str = ""
+    saved_as: str = ""
 
 
 def result_sections(methods: Mapping[str, Method], *, n_bootstrap: int = 10_000, seed: int = 0) -> list[Section]:
@@ -68,10 +73,10 @@ def result_sections(methods: Mapping[str, Method], *, n_bootstrap: int = 10_000,
     every = tables | {
         name: _of_ranks(first.results, ranks)
         for name, ranks in first.results.control_ranks.items()
-        if name not in tables
+        if name not in tables and not _stands_there(name, ranks, list(methods.values()))
     }
     found = [
-        _figures(every, mces=_which_mces(methods), **bootstrap),
+        _figures(every, said=_which_mces(methods) + _which_unscored(methods), **bootstrap),
         _differences(every, **bootstrap),
         Section(
             title="Rank curves",
@@ -112,7 +117,26 @@ def _which_mces(methods: Mapping[str, Method]) -> str:
     return "".join(f" The MCES distance of {', '.join(names)} is {kind}." for kind, names in kinds.items())
 
 
-def _figures(methods: Mapping[str, QueryResults], *, mces: str, n_bootstrap: int, seed: int) -> Section:
+def _which_unscored(methods: Mapping[str, Method]) -> str:
+    lines = {
+        name: unscored_line(method.results.ranks, method.scores.per_query)
+        for name, method in methods.items()
+        if method.scores is not None
+    }
+    return "".join(f" {name}: {line}." for name, line in lines.items() if line)
+
+
+def _stands_there(control: str, ranks: NDArray[np.float64], methods: Sequence[Method]) -> bool:
+    """Return whether a control of the first results is one of the others, whatever that is called here."""
+    return any(
+        one.saved_as == control
+        and one.results.queries == methods[0].results.queries
+        and np.array_equal(one.results.ranks, ranks)
+        for one in methods[1:]
+    )
+
+
+def _figures(methods: Mapping[str, QueryResults], *, said: str, n_bootstrap: int, seed: int) -> Section:
     values = {name: figures_of_merit(results, n_bootstrap=n_bootstrap, seed=seed) for name, results in methods.items()}
     header = ("method", "queries", "molecules", "@1", "@5", "@20", "MRR = MAP", "mean rank", "@1 by molecule")
     extra = [name for name in _EXTRA if any(name in found for found in values.values())]
@@ -133,7 +157,7 @@ def _figures(methods: Mapping[str, QueryResults], *, mces: str, n_bootstrap: int
         text="In %, by spectrum unless said otherwise, with 95 % BCa intervals over molecules; ties count against the "
         "answer, a missing answer is a miss. One candidate alone is right, so recall at k is the hit rate, "
         "precision at k a k-th of it. Tanimoto and MCES distance are those of the first candidate to the answer."
-        + mces,
+        + said,
         header=(*header, *(_EXTRA[key] for key in extra)),
         rows=rows,
         data={name: {key: _numbers(value) for key, value in found.items()} for name, found in values.items()},

@@ -85,7 +85,18 @@ class ScoreTableRanker:
         return cls(name=name, scores=scores, n_rows=len(listed), **counts)
 
     def score(self, queries: Sequence[Query]) -> list[NDArray[np.floating]]:
-        """Return the scores of the table, one float64 array per query; NaN where it has none."""
+        """Return the scores of the table, one float64 array per query; NaN where it has none.
+
+        Raises
+        ------
+        EvaluationError
+            The table names none of the queries: it is of other spectra, or calls them otherwise.
+        """
+        if queries and not any(query.identifier in self.scores for query in queries):
+            raise EvaluationError(
+                f"{self.name}: names none of the {len(queries):,} queries, but {next(iter(self.scores), '')!r}, ...; "
+                f"expected identifiers such as {queries[0].identifier!r}"
+            )
         return [
             np.array(
                 [self.scores.get(query.identifier, {}).get(block, math.nan) for block in query.candidates.positions],

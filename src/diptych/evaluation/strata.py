@@ -49,6 +49,24 @@ COLUMNS = (
 )
 """The columns by which errors are shown, where the results have them."""
 
+_TITLES = {
+    "n_peaks": "peaks",
+    "precursor_mz": "precursor m/z",
+    "collision_energy": "collision energy (eV)",
+    "nearest_training": "Tanimoto to training",
+}
+
+
+def column_title(column: str) -> str:
+    """Return what people are told a column is called.
+
+    Examples
+    --------
+    >>> column_title("precursor_mz"), column_title("ring_systems")
+    ('precursor m/z', 'ring systems')
+    """
+    return _TITLES.get(column, column.replace("_", " "))
+
 
 class _How(TypedDict):
     controls: Sequence[str]

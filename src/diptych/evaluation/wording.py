@@ -36,7 +36,6 @@ _OF_SCORES = {
         "table scores of unlisted candidates",
     ),
     "queries_without_any_score": ("query without any score", "queries without any score"),
-    "candidates_without_score": ("candidate without score", "candidates without score"),
 }
 
 

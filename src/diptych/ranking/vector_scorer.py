@@ -89,7 +89,7 @@ class VectorScorer:
             if not zipfile.is_zipfile(path):
                 raise ValueError("it is no archive")
             with np.load(path, allow_pickle=False) as file:
-                found = {name: file[name] for name in file.files}
+                found = {name: _array(file, name) for name in (*_ARRAYS, *({"said"} & set(file.files)))}
             identifiers, vectors = [str(name) for name in found["accession"]], np.asarray(found["vector"])
             said = json.loads(str(found["said"])) if "said" in found else {}
         except (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile, EOFError) as error:
@@ -99,6 +99,14 @@ class VectorScorer:
         if vectors.dtype.kind not in "fiu":
             raise EvaluationError(f"{path}: vectors of type {vectors.dtype}; expected numbers")
         return cls(path.stem, identifiers, vectors, said=said)
+
+    def __len__(self) -> int:
+        return len(self._row)
+
+    @property
+    def n_without_vector(self) -> int:
+        """How many of the spectra have a vector of 0 or one that is not finite, and so none."""
+        return int(np.isnan(self._vectors).any(axis=1).sum())
 
     def vectors(self, spectra: Sequence[Spectrum]) -> NDArray[np.float32]:
         """Return the vectors of some spectra brought to length 1, NaN where a spectrum has none.
@@ -120,3 +128,14 @@ class VectorScorer:
     def scores(self, queries: Sequence[Spectrum], references: Sequence[Spectrum]) -> Iterator[NDArray[np.floating]]:
         """Yield cosines, float32; NaN where a spectrum has no vector."""
         yield from cosine_blocks(self.vectors(queries), self.vectors(references))
+
+
+def _array(file: Mapping[str, NDArray[Any]], name: str) -> NDArray[Any]:
+    try:
+        return file[name]
+    except KeyError as error:
+        raise ValueError(f"no array {name!r}; it has {', '.join(file) or 'none'}") from error
+    except ValueError as error:
+        if "allow_pickle" not in str(error):
+            raise
+        raise ValueError(f"{name!r} holds Python objects; save it as numbers or by astype(str)") from error

@@ -240,7 +240,7 @@ def run_ablation(
             made = ablation_table(found, title=plan.title, k=plan.k, n_bootstrap=n_bootstrap, unfinished=failures)
             made.save(root)
     if not found[BASE, BASE]:
-        raise EvaluationError(f"no run of the base was finished: {'; '.join(failures.values())}")
+        raise EvaluationError(f"no run of the base was finished: {'; '.join(dict.fromkeys(failures.values()))}")
     return made
 
 
