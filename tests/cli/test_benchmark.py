@@ -17,6 +17,7 @@ from diptych.data.columns import SCHEMA, rows_to_batch
 from diptych.evaluation.benchmark_folder import Benchmark
 from diptych.evaluation.results_scores import CandidateScores
 from diptych.molecules.structure import Structure
+from diptych.ranking.controls import PrecursorRanker, RandomRanker
 from diptych.spectra.adduct import Adduct
 from diptych.spectra.spectrum import Spectrum
 
@@ -415,6 +416,27 @@ def test_robustness_has_rows_for_each_ranker(benchmark: Path, monkeypatch, capsy
     rows = json.loads((benchmark / "r" / "robustness.json").read_text())["rows"]
     assert {row["perturbation"] for row in rows} >= {"none", "noise_peaks", "stated_energy"}
     assert "| nearest_neighbour | dropped_peaks | 0.5 | 4 | 0 |" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("protocol", ["formula", "robustness", "answer-absent"])
+def test_a_run_that_was_stopped_goes_on_with_what_was_answered(benchmark: Path, monkeypatch, capfd, protocol: str):
+    words = ("run", "b", "--ranker", "random,precursor_mass", "--protocol", protocol, "--bootstrap", "20")
+    assert run(monkeypatch, *words, "-o", "whole") == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PrecursorRanker, "score", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        assert run(monkeypatch, *words, "-o", "results") == 130
+    assert list(Path("results/unfinished").iterdir())
+    assert not list(Path("results").glob("*.json"))
+    capfd.readouterr()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(RandomRanker, "score", lambda *_: pytest.fail("was asked again"))
+        assert run(monkeypatch, *words, "-o", "results") == 0
+    assert f"Goes on with the answers in {Path('results/unfinished')}." in capfd.readouterr().err
+    assert not Path("results/unfinished").exists()
+    names = sorted(path.name for path in Path("whole").iterdir())
+    assert sorted(path.name for path in Path("results").iterdir()) == names
+    for name in (name for name in names if name.endswith(".tsv") or protocol != "formula"):
+        assert Path("results", name).read_bytes() == Path("whole", name).read_bytes()
 
 
 def test_robustness_can_be_asked_of_some_of_the_queries(benchmark: Path, monkeypatch, capfd):

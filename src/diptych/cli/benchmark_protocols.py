@@ -28,9 +28,9 @@ def run_lists(benchmark: Benchmark, asked: Asked, protocol: str, output: Path) -
     from diptych.evaluation.overlap import overlap_lines
 
     settings = asked.settings
-    questions = _questions(benchmark, asked, protocol)
+    questions, kept = _questions(benchmark, asked, protocol), asked.kept(benchmark, output)
     evaluations = run_benchmark(
-        asked.rankers(benchmark, long_enough(questions.queries, asked.min_list_length)),
+        kept.of(asked.rankers(benchmark, long_enough(questions.queries, asked.min_list_length))),
         questions,
         settings=settings,
         provenance={**asked.provenance, **asked.second_look, "protocol": protocol},
@@ -38,6 +38,7 @@ def run_lists(benchmark: Benchmark, asked: Asked, protocol: str, output: Path) -
     if asked.model is not None:
         evaluations[0] = with_model_overlap(evaluations[0], asked.model)
     paths = save_run(evaluations, output)
+    kept.done()
     odd = [*count_lines(evaluations), *overlap_lines(evaluations[0].provenance)]
     return [*summary_lines(evaluations), *odd, f"Written: {', '.join(map(str, paths))}"]
 
@@ -158,11 +159,12 @@ def run_robustness(benchmark: Benchmark, asked: Asked, output: Path) -> list[str
         counts = {**counts, "queries_not_drawn": len(queries) - asked.sample}
         drawn = np.random.default_rng(asked.seed).choice(len(queries), asked.sample, replace=False)
         queries = [queries[row] for row in np.sort(drawn).tolist()]
-    rows = []
-    for ranker in asked.rankers(benchmark, queries):
+    rows, kept = [], asked.kept(benchmark, output)
+    for ranker in kept.of(asked.rankers(benchmark, queries)):
         rows += robustness(ranker, queries, **how) + energy_robustness(ranker, queries, **how)
     content = {"rows": [row.to_dict() for row in rows], "counts": counts}
     _write(content, benchmark, "robustness", output)
+    kept.done()
     return [*robustness_lines(rows), *query_count_lines(counts), f"Written: {output}"]
 
 
@@ -175,13 +177,16 @@ def run_answer_absent(benchmark: Benchmark, asked: Asked, output: Path) -> list[
         molecules=[query.target for query in queries],
         positions=[query.candidates.positions.get(query.target) for query in queries],
     )
-    scores = {ranker.name: ranker.score(queries) for ranker in asked.rankers(benchmark, queries)}
+    kept = asked.kept(benchmark, output)
+    scores = {ranker.name: ranker.score(queries) for ranker in kept.of(asked.rankers(benchmark, queries))}
     rows = answer_absent_table(
         scores, lists, temperatures=asked.temperatures, n_bootstrap=asked.n_bootstrap, seed=asked.seed
     )
     told = "left out: the list lacks the answer, or the answer or all others have no score"
     said = [*([told] if any(row["left_out"] for row in rows) else []), *conformal_notes(rows)]
-    return _write_table(rows, benchmark, "answer-absent", output, counts=counts, said=said)
+    lines = _write_table(rows, benchmark, "answer-absent", output, counts=counts, said=said)
+    kept.done()
+    return lines
 
 
 def _first_lists(benchmark: Benchmark, asked: Asked) -> tuple[list[Query], dict[str, int]]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from diptych.data.annotated import AnnotatedSpectrum
     from diptych.embedding import JointEmbedding
     from diptych.evaluation.benchmark_folder import Benchmark
+    from diptych.evaluation.benchmark_resume import KeptAnswers
     from diptych.evaluation.benchmark_run import RunSettings
     from diptych.evaluation.results_metadata import Mces
     from diptych.molecules.structure import Structure
@@ -204,6 +205,17 @@ class Asked:
             )
         check_distinct([ranker.name for ranker in rankers])
         return rankers
+
+    def kept(self, benchmark: Benchmark, output: Path) -> KeptAnswers:
+        """Return the answers of a run that was stopped, to which those of this one are added."""
+        from diptych.evaluation.benchmark_resume import KeptAnswers
+
+        files = [path for path in (self.dataset, self.structures, *self.vectors) if path is not None]
+        settings = {"benchmark": benchmark.digest, "seed": self.seed, **self.provenance, **self.second_look}
+        kept = KeptAnswers(output, files=files, settings=settings)
+        if len(kept):
+            typer.echo(f"Goes on with the answers in {kept.folder}.", err=True)
+        return kept
 
     @cached_property
     def vector_scorers(self) -> Sequence[VectorScorer]:

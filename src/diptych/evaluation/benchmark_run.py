@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diptych.errors import EvaluationError
+from diptych.evaluation.benchmark_resume import KeptRanker
 from diptych.evaluation.evaluation import Evaluation, MetricValue, evaluate, long_enough
 from diptych.evaluation.results import QueryResults
 from diptych.evaluation.results_metadata import Mces, check_mces, described
@@ -106,9 +107,8 @@ def run_benchmark(
     for ranker in rankers:
         started = time.perf_counter()
         answered.append(_Answered(ranker.name, ranker.score(kept)))
-        said.append(
-            {"seconds": round(time.perf_counter() - started, 2), **_table_counts(ranker, kept, questions.queries)}
-        )
+        seconds = ranker.seconds if isinstance(ranker, KeptRanker) else time.perf_counter() - started
+        said.append({"seconds": round(seconds, 2), **_table_counts(ranker, kept, questions.queries)})
     how: dict[str, Any] = {name: getattr(chosen, name) for name in ("n_bootstrap", "seed", "min_list_length")}
     evaluations = []
     for i, ranker in enumerate(answered):
