@@ -64,6 +64,8 @@ def test_unknown_intervals_are_none_in_the_report():
     (row,) = robustness(Counter(), [query("a", "A")], perturbations=[], n_bootstrap=20)
     said = row.to_dict()
     assert said["metrics"]["hit_rate@1"]["low"] is None
+    assert (said["metrics"]["hit_rate@1"]["spectrum"], said["metrics"]["mrr"]["molecule"]) == (1.0, 1.0)
+    assert (said["ranker"], said["perturbation"], said["strength"], said["n_queries"]) == ("counter", "none", 0.0, 1)
     assert json.loads(json.dumps(said, allow_nan=False))["n_molecules"] == 1
     assert " |  | " in robustness_lines([row])[2]
 

@@ -65,7 +65,7 @@ def _minus_mass_error(query: Query) -> NDArray[np.float64]:
     neutral = _neutral_masses(query.spectrum)
     if not neutral.size:
         return np.full(exact.shape, np.nan)
-    errors = np.abs(exact[:, None] - neutral[None, :]).min(axis=1) if exact.size else exact
+    errors = np.abs(exact[:, None] - neutral[None, :]).min(axis=1)
     return -np.round(errors, _MASS_DECIMALS)
 
 
