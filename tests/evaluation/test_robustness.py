@@ -88,3 +88,19 @@ def test_only_queries_with_a_replicate_at_another_energy_are_asked_and_both_rows
 
 def test_every_perturbation_is_asked_at_its_usual_strengths():
     assert len(default_perturbations()) == sum(map(len, STRENGTHS.values()))
+    assert {one.seed for one in default_perturbations(seed=7)} == {7}
+    rows = robustness(Counter(), [query("a", "A")], n_bootstrap=0)
+    assert [(row.perturbation, row.strength) for row in rows[1:]] == [
+        (name, strength) for name, strengths in STRENGTHS.items() for strength in strengths
+    ]
+
+
+def test_the_table_has_the_interval_of_the_first_hit_rate():
+    queries = [query(str(i), target, n_peaks=2 + i % 3) for i, target in enumerate("AABBABAB")]
+    (row,) = robustness(Counter(), queries, perturbations=[], n_bootstrap=200)
+    first = row.metrics["hit_rate@1"]
+    assert 0 < first.low < first.spectrum < first.high < 1
+    assert (
+        f"| {100 * first.spectrum:.1f} | {100 * first.low:.1f} to {100 * first.high:.1f} |"
+        in robustness_lines([row])[2]
+    )

@@ -51,6 +51,22 @@ def test_peaks_above_the_precursor_and_beyond_the_tolerance_count_nothing():
     assert ask([cation + 0.003], [1.0], min_tolerance_da=0.004)[0] > 0
 
 
+@pytest.mark.parametrize(("n_hydrogens", "explained"), [(0, True), (1, True), (2, True), (3, False)])
+def test_at_most_two_hydrogens_move(n_hydrogens: int, explained: bool):
+    # No cut leaves a fragment so heavy: the next lighter one lacks a whole carbon or oxygen.
+    mz = ETHANOL.exact_mass + PROTON - n_hydrogens * 1.00782503
+    assert ((ask([mz], [1.0]) > 0) == explained).all()
+
+
+@pytest.mark.parametrize(("ppm", "explained"), [(-10.1, False), (-9.9, True), (9.9, True), (10.1, False)])
+def test_the_wider_of_ten_ppm_and_two_thousandths_is_the_tolerance(ppm: float, explained: bool):
+    whole = ETHANOL.exact_mass + PROTON
+    assert ((ask([whole * (1 + ppm * 1e-6)], [1.0], min_tolerance_da=0.0) > 0) == explained).all()
+    # 2 mDa are 43 ppm here.
+    assert (ask([whole - 0.0019], [1.0]) > 0).all()
+    assert not ask([whole - 0.0021], [1.0]).any()
+
+
 def test_every_query_is_scored():
     np.testing.assert_array_equal(ask([], []), [0, 0])
 
