@@ -159,7 +159,7 @@ def test_peaks_match_within_fifteen_ppm_or_six_thousandths(lowest_mz: float, apa
 
 @pytest.mark.parametrize(("height", "alike"), [(0.5168, True), (0.5173, False), (0.4837, True), (0.4832, False)])
 def test_intensities_agree_to_three_per_cent_of_the_larger_and_a_little_of_the_base_peak(height: float, alike: bool):
-    # Beside 0.5 up to (0.5 + 0.0015) / 0.97 = 0.517, down to 0.97 x 0.5 - 0.0015 = 0.4835; nine of ten peaks must agree.
+    # Beside 0.5 up to (0.5 + 0.0015) / 0.97 = 0.517, down to 0.97 x 0.5 - 0.0015 = 0.4835; nine of ten must agree.
     mz, heights = 50.0 + np.arange(10), np.array([1.0, 0.9, 0.8, 0.7, 0.6, 0.4, 0.3, 0.2, 0.5, 0.5])
     one = Spectrum.from_peaks(mz, heights, precursor_mz=200.0)
     both, either = heights.copy(), heights.copy()
