@@ -120,6 +120,13 @@ def test_a_metric_that_never_varies_has_no_width():
     assert (interval.low[0], interval.high[0]) == (1.0, 1.0)
 
 
+def test_two_molecules_have_an_interval():
+    # Of hit rates 0 and 1 the resamples are 0, 1/2 and 1.
+    table = sum_by_molecule([np.array([1.0, 0.0])], ["A", "B"])
+    for interval in molecule_intervals(table, n_bootstrap=500, seed=0):
+        assert (interval.low[0], interval.high[0]) == (0.0, 1.0)
+
+
 def test_one_molecule_has_no_interval():
     by_spectrum, by_molecule = molecule_intervals(table_of(1), n_bootstrap=100, seed=0)
     assert np.isnan([by_spectrum.low, by_spectrum.high, by_molecule.low, by_molecule.high]).all()
