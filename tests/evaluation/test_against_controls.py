@@ -42,8 +42,8 @@ def test_the_strongest_control_is_the_baseline_of_the_highest_hit_rate_then_the_
         "random": [1, 1],
         "formula_only": [1, 1],
         "shuffled_spectra": [1, 1],
-        "neighbours": [2, 1],
         "prior": [2, 2],
+        "neighbours": [9, 1],
     }
     assert strongest_controls(results([1, 1], **controls)) == ("neighbours", "spectrum_blind")
     assert strongest_controls(results([1, 1], random=[1, 1])) == ()

@@ -37,7 +37,12 @@ def test_auroc_worked_out_by_hand():
     assert auroc([1], [1, 1]) == 0.5
     # Pairs: 3 > 2, 3 > 1, 1 < 2, 1 = 1.
     assert auroc([3, 1], [2, 1]) == pytest.approx(2.5 / 4)
+
+
+@pytest.mark.filterwarnings("error")
+def test_the_area_of_one_kind_alone_is_unknown():
     assert math.isnan(auroc([], [1]))
+    assert math.isnan(auroc([1], []))
 
 
 @given(first=few, second=few)
@@ -52,6 +57,13 @@ def test_risk_and_coverage_worked_out_by_hand():
     assert curve.coverage.tolist() == [0.25, 0.5, 0.75, 1]
     assert curve.risk == pytest.approx([0, 0, 1 / 3, 1 / 2])
     assert curve.area == pytest.approx((1 / 3 + 1 / 2) / 4)
+
+
+def test_the_area_counts_the_risk_of_the_surest_answers_by_what_they_cover():
+    # The surest is wrong: risks 1, 1/2, 1/3 at coverages that grow by 1/3.
+    assert risk_coverage([0.9, 0.8, 0.7], [0, 1, 1]).area == pytest.approx((1 + 1 / 2 + 1 / 3) / 3)
+    # Two tie: risk 1/2 over 2/3, then 1/3 over 1/3.
+    assert risk_coverage([0.9, 0.9, 0.7], [0, 1, 1]).area == pytest.approx(1 / 2 * 2 / 3 + 1 / 3 * 1 / 3)
 
 
 def test_infinite_confidences_count_by_their_order():
@@ -79,10 +91,22 @@ def test_calibration_error_worked_out_by_hand():
     assert expected_calibration_error([0.5, 0.5], [1, 0]) == 0
 
 
+def test_a_probability_of_one_is_in_the_last_bin_and_one_on_a_border_in_the_bin_above():
+    # One bin of both, 0.9 + 1.0 for one right answer: |1 - 1.9| / 2.
+    assert expected_calibration_error([0.9, 1.0], [1, 0], n_bins=2) == pytest.approx(0.45)
+    # 0.5 is in the bin of 0.9, (0.4 + |1 - 1.4|) / 3; in that of 0.4 it would be (0.9 + 0.1) / 3.
+    assert expected_calibration_error([0.4, 0.5, 0.9], [0, 0, 1], n_bins=2) == pytest.approx(0.8 / 3)
+    assert expected_calibration_error([0.2, 0.9], [1, 0], n_bins=1) == pytest.approx(0.05)
+
+
 def test_the_conformal_threshold_is_an_order_statistic():
     # (9 + 1) * 0.3 = 3, the third smallest; of three scores none is below with certainty enough.
     assert conformal_threshold(np.arange(1, 10) / 10, error_rate=0.3) == pytest.approx(0.3)
     assert conformal_threshold([0.1, 0.2, 0.3], error_rate=0.2) == -math.inf
+    # (9 + 1) * 0.1 = 1, the smallest; of eight there is none. 100 * 0.29 is 29, but for the last bit.
+    assert conformal_threshold(np.arange(1, 10), error_rate=0.1) == 1
+    assert conformal_threshold(np.arange(1, 9), error_rate=0.1) == -math.inf
+    assert conformal_threshold(np.arange(1, 100), error_rate=0.29) == 29
     # A target without a score is below every threshold that has to cover it.
     assert conformal_threshold([math.nan, 0.5], error_rate=0.34) == -math.inf
 

@@ -193,5 +193,7 @@ def test_neighbours_are_of_distinct_molecules_nearest_first():
         np.array([[1, 0]], dtype=np.float32), training, labels=["a", "b", "c"], molecules=["A", "A", "C"], n=2
     )
     assert [(one.label, round(one.cosine, 3)) for one in found] == [("a", 1.0), ("c", 0.0)]
+    both = nearest_examples(training[[0, 2]], training, labels=["a", "b", "c"], molecules=["A", "A", "C"], n=1)
+    assert [[(one.label, one.molecule) for one in row] for row in both] == [[("a", "A")], [("c", "C")]]
     with pytest.raises(EvaluationError, match="3 training vectors with 1 labels and 3 molecules"):
         nearest_examples(training, training, labels=["a"], molecules=["A"] * 3)

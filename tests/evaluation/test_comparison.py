@@ -89,6 +89,10 @@ def test_an_unknown_metric_is_refused():
 def test_other_queries_are_refused():
     with pytest.raises(EvaluationError, match="was asked 2 queries and 'm' 3, 2 of them the same"):
         mcnemar(evaluation([1, 2]), evaluation([1, 2, 3]))
+    with pytest.raises(EvaluationError, match="was asked 3 queries and 'm' 2, 2 of them the same"):
+        mcnemar(evaluation([1, 2, 3]), evaluation([1, 2]))
+    with pytest.raises(EvaluationError, match="was asked 1 queries and 'm' 1, 0 of them the same"):
+        mcnemar(evaluation([1], queries=("a",)), evaluation([1], queries=("b",)))
 
 
 def test_one_molecule_is_no_basis_for_a_difference():

@@ -38,6 +38,18 @@ def test_one_split_of_molecules_of_one_spectrum_is_the_sets_of_their_threshold()
     assert (found.n_calibration_molecules, found.n_tested, found.n_unbounded, found.empty) == (1, 1.0, 0, 0.0)
 
 
+@pytest.mark.parametrize("n_splits", [2, 3, 5])
+@pytest.mark.parametrize("seed", range(4))
+def test_empty_sets_are_a_fraction_and_deviations_those_of_a_sample(n_splits: int, seed: int):
+    # A's threshold of 0.9 leaves B nothing, B's of 0.4 takes both of A: every split has coverage 0 or 1, size 0 or 2.
+    scores = [np.array([0.9, 0.5]), np.array([0.4, 0.3])]
+    found = conformal_splits(scores, [0, 0], ["A", "B"], error_rate=0.5, n_splits=n_splits, seed=seed)
+    assert found.coverage * n_splits == pytest.approx(round(found.coverage * n_splits))
+    assert (found.empty, found.size) == pytest.approx((1 - found.coverage, 2 * found.coverage))
+    deviation = math.sqrt(n_splits / (n_splits - 1) * found.coverage * (1 - found.coverage))
+    assert (found.coverage_deviation, found.size_deviation) == pytest.approx((deviation, 2 * deviation))
+
+
 def test_the_seed_of_the_splits_moves_their_mean_little():
     scores, molecules = drawn(n_molecules=60, n_spectra=6)
     one = [conformal_splits(scores, [0] * 360, molecules, error_rate=0.1, n_splits=1, seed=seed) for seed in range(20)]
@@ -48,6 +60,7 @@ def test_the_seed_of_the_splits_moves_their_mean_little():
     assert many[0] == conformal_splits(scores, [0] * 360, molecules, error_rate=0.1, seed=0)
 
 
+@pytest.mark.filterwarnings("error")
 def test_spectra_of_a_molecule_that_sets_the_threshold_are_not_tested():
     scores, molecules = drawn(n_molecules=3, n_spectra=4)
     found = conformal_splits(scores, [0] * 12, molecules, error_rate=0.5, n_splits=5)
@@ -67,6 +80,8 @@ def test_coverage_is_by_molecule_as_the_promise_is():
     assert found.coverage == pytest.approx(0.9, abs=0.02)
 
 
-def test_one_molecule_cannot_be_split():
+def test_one_molecule_or_none_cannot_be_split():
+    with pytest.raises(EvaluationError, match="conformal sets: 0 molecules; expected at least two"):
+        conformal_splits([], [], [], error_rate=0.1)
     with pytest.raises(EvaluationError, match="conformal sets: 1 molecules; expected at least two"):
         conformal_splits([np.ones(2)] * 3, [0] * 3, ["A"] * 3, error_rate=0.1)

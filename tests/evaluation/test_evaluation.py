@@ -98,6 +98,12 @@ def test_an_infinite_score_is_none_and_is_counted():
     assert (counts["infinite_scores"], counts["targets_without_score"]) == (3, 1)
 
 
+def test_a_list_without_any_score_is_a_miss_in_which_nothing_stood_first():
+    answers = evaluate(Table({"first": dict.fromkeys("ABC", NAN)}), [query("first", "ABC")], n_bootstrap=0).answers
+    assert (answers.ranks.tolist(), answers.best) == ([math.inf], ("",))
+    assert np.isnan([answers.target_scores[0], answers.best_scores[0]]).all()
+
+
 def test_unparsed_candidates_count_in_the_length_of_a_list():
     np.testing.assert_array_equal(judged().list_lengths, [3, 3, 2, 4, 0])
 

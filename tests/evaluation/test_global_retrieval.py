@@ -34,6 +34,22 @@ def test_a_target_whose_vector_is_not_finite_is_a_miss_and_no_rival_of_others(va
         assert global_answers("model", queries[1:], library, target_rows=np.array([2])).ranks[0] == 2
 
 
+@pytest.mark.parametrize(("apart", "rank"), [(2e-7, 2), (2e-6, 1)])
+def test_products_that_agree_to_six_decimals_tie(apart: float, rank: int):
+    library = np.array([[0.5, 0], [0.5 + apart, 0]], dtype=np.float32)
+    assert library[0, 0] < library[1, 0]
+    found = global_answers("model", QUERIES[:1], library, target_rows=np.array([1]), first_blocks=list("AB"))
+    assert (found.ranks[0], found.best) == (rank, ("A" if rank == 2 else "B",))
+
+
+def test_a_row_that_is_not_finite_does_not_hide_what_stood_first():
+    library = LIBRARY.copy()
+    library[0] = np.nan
+    found = global_answers("model", QUERIES[:1], library, target_rows=np.array([2]), first_blocks=list("ABCD"))
+    assert (found.ranks[0], found.best, found.n_infinite) == (3, ("B",), 0)
+    assert found.best_scores[0] == pytest.approx(0.6, abs=1e-3)
+
+
 def test_the_list_of_each_query_is_the_library():
     answers = global_answers("model", QUERIES, LIBRARY, target_rows=TARGETS)
     evaluation = global_evaluation(
@@ -46,6 +62,7 @@ def test_the_list_of_each_query_is_the_library():
         n_bootstrap=10,
     )
     assert evaluation.list_lengths.tolist() == [4] * 5
+    assert list(evaluation.metrics) == ["hit_rate@1", "hit_rate@5", "hit_rate@20", "hit_rate@100", "mrr"]
     assert evaluation.metrics["hit_rate@5"].spectrum == pytest.approx(3 / 5)
     assert evaluation.provenance["counts"] == {"targets_missing_from_their_list": 1, "queries_without_any_score": 1}
     assert answers.best == ("",) * 5
@@ -69,6 +86,19 @@ def test_only_rows_that_stood_first_are_named_in_ascending_order():
     found = global_answers("m", QUERIES[[1, 0, 2, 4]], LIBRARY, target_rows=TARGETS[[2, 0, 2, 4]], first_blocks=names)
     assert found.best == ("C", "A", "C", "A")
     assert names.asked == [0, 2]
+
+
+def test_rows_that_a_set_holds_in_another_order_are_looked_up_in_ascending_order():
+    asked: list[int] = []
+
+    class Names:
+        def __getitem__(self, row: int) -> str:
+            asked.append(row)
+            return str(row)
+
+    queries = np.eye(17, dtype=np.float32)[[16, 8, 1]]
+    found = global_answers("m", queries, np.eye(17), target_rows=np.array([16, 8, 1]), first_blocks=Names())
+    assert (found.best, asked) == (("16", "8", "1"), [1, 8, 16])
 
 
 def test_targets_and_vectors_must_fit():

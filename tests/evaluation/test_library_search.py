@@ -103,6 +103,26 @@ def test_a_window_leaves_far_references_out_on_both_sides():
     assert ranks(spectra, [0.5, 0.9, 0.9], form=NARROW) == [2]
 
 
+def by_others(molecules: str, precursors: list[float]) -> SearchableSpectra:
+    """Return spectra of which the first is of another origin and class of instrument than all others."""
+    spectra = searchable(molecules, precursors=precursors, origins="x" + "y" * (len(molecules) - 1))
+    kinds = ["LC-ESI-QFT", *["LC-ESI-QTOF"] * (len(molecules) - 1)]
+    measured = [one.with_changes(instrument_type=kind) for one, kind in zip(spectra.spectra, kinds, strict=True)]
+    return SearchableSpectra(spectra=measured, molecules=spectra.molecules, origins=spectra.origins)
+
+
+@pytest.mark.parametrize("form", [*FORMS[1:], OTHER_INSTRUMENT], ids=lambda form: form.name)
+def test_every_form_but_the_open_one_looks_ten_ppm_far(form: SearchForm):
+    inside, outside = by_others("AAB", [500.0, 500.00499, 500.0]), by_others("AAB", [500.0, 500.00501, 500.0])
+    assert (ranks(inside, [0.9, 0.1], form=form), ranks(outside, [0.9, 0.1], form=form)) == ([1], [math.inf])
+
+
+@pytest.mark.parametrize("form", [RIVALLED, FOREIGN, OTHER_INSTRUMENT], ids=lambda form: form.name)
+def test_forms_with_a_competitor_leave_out_queries_without_any(form: SearchForm):
+    assert ranks(by_others("AAB", [500.0, 500.0, 600.0]), [0.9, 0.1], form=form) == []
+    assert ranks(by_others("AAB", [500.0, 500.0, 500.0]), [0.9, 0.1], form=form) == [1]
+
+
 def test_own_references_that_all_lie_outside_the_window_are_a_miss():
     spectra = searchable("AAB", precursors=[500.0, 500.1, 500.0])
     (answers,) = search(Told([[1.0, 0.0]]), spectra, queries=[0], references=[1, 2], forms=[NARROW])
@@ -209,6 +229,7 @@ def test_columns_of_other_lengths_and_windows_below_nothing_are_refused():
         SearchableSpectra(spectra=searchable("A").spectra, molecules=[], origins=[])
     with pytest.raises(EvaluationError, match="'narrow': ppm is 0; expected a number above 0"):
         SearchForm(name="narrow", ppm=0)
+    assert SearchForm(name="narrow", ppm=0.5).ppm == 0.5
 
 
 def test_no_split_is_no_question():

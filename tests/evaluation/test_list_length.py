@@ -6,6 +6,7 @@ import pytest
 
 from diptych.evaluation.audit_page import length_table
 from diptych.evaluation.list_length import by_list_length, length_effect
+from diptych.evaluation.report_groups import length_section
 from diptych.evaluation.results import QueryResults
 
 
@@ -78,3 +79,33 @@ def test_the_slope_of_two_list_lengths_is_the_difference_of_their_log_odds():
 )
 def test_there_is_no_slope_where_nothing_can_be_told(ranks: list[float], lengths: list[int]):
     assert length_effect(results(ranks, lengths)) is None
+
+
+def test_lists_of_one_candidate_count_for_the_slope_and_empty_ones_do_not():
+    # As above, 3 of 4 hits in lists of 1, where the other list lacks the answer, and 1 of 4 in lists of 4.
+    effect = length_effect(results([1, 1, 1, math.inf, 1, 2, 2, 2, math.inf], [1] * 4 + [4] * 4 + [0]))
+    assert effect is not None
+    assert effect.slope == pytest.approx(-math.log(3))
+    assert effect.p_value == pytest.approx(math.erfc(math.log(3) / math.sqrt(2 / 3) / math.sqrt(2)))
+
+
+def test_one_molecule_has_a_slope_without_standard_error_or_p_value():
+    found = results([1, 1, 1, 2, 1, 2, 2, 2], [2] * 4 + [8] * 4)
+    effect = length_effect(replace(found, targets=("A",) * 8))
+    assert effect is not None
+    assert effect.slope == pytest.approx(-math.log(3))
+    assert np.isnan([effect.standard_error, effect.p_value]).all()
+    said = length_section({"mine": replace(found, targets=("A",) * 8)}, n_bootstrap=0, seed=0).text
+    assert "mine -1.10 (of one molecule, so without a standard error)." in said
+    assert "mine -1.10 (standard error 0.82)." in length_section({"mine": found}, n_bootstrap=0, seed=0).text
+
+
+def test_replicates_of_a_molecule_count_once_in_the_standard_error():
+    # Every query twice, as replicates: the same slope, and the same standard error, not one smaller by sqrt(2).
+    ranks, lengths = [1, 1, 1, 2, 1, 2, 2, 2], [2] * 4 + [8] * 4
+    once = results(ranks, lengths)
+    twice = replace(results(ranks * 2, lengths * 2), targets=once.targets * 2)
+    effect, repeated = length_effect(once), length_effect(twice)
+    assert effect is not None
+    assert repeated is not None
+    assert (repeated.slope, repeated.standard_error) == pytest.approx((effect.slope, effect.standard_error))

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy.stats import chi2
 
 from diptych.evaluation.leaks import Verdict
 from diptych.evaluation.list_order import order_asked, order_in_file
@@ -62,6 +63,40 @@ def test_an_answer_that_always_stands_first_fails():
     assert even.numbers["expected_first"] == pytest.approx(0.2)
     assert order_asked(scores([0], lengths=[5])).verdict is Verdict.UNKNOWN
     assert order_asked(None).verdict is Verdict.UNKNOWN
+
+
+@pytest.mark.parametrize(("n_lists", "n_parts"), [(100, 10), (55, 10), (50, 10), (49, 9), (10, 2)])
+def test_places_are_counted_over_tenths_or_fewer_parts_of_at_least_five_lists(n_lists: int, n_parts: int):
+    finding = order_asked(scores([i % 7 for i in range(n_lists)], lengths=[7] * n_lists))
+    assert (len(finding.numbers["by_part"]), sum(finding.numbers["by_part"])) == (n_parts, n_lists)
+    assert order_asked(scores([0] * 9, lengths=[7] * 9)).says.startswith("Not checked: 9 distinct lists hold")
+
+
+def test_lists_that_lack_their_answer_or_have_no_other_candidate_are_not_asked():
+    positions = [-1] * 30 + [0] * 30 + [1, 2] * 10 + [1] * 10
+    found = order_asked(scores(positions, lengths=[4] * 30 + [1] * 30 + [4] * 20 + [2] * 10))
+    assert (found.numbers["first"], sum(found.numbers["by_part"])) == (0.0, 30)
+    assert found.numbers["expected_first"] == pytest.approx((20 / 4 + 10 / 2) / 30)
+
+
+@pytest.mark.parametrize(
+    ("counts", "chi_square", "verdict"),
+    [
+        ([22, *[9] * 6, *[8] * 3], 16.2, Verdict.PASS),
+        ([26, *[9] * 2, *[8] * 7], 28.6, Verdict.WARN),
+        ([29, *[8] * 8, 7], 40.2, Verdict.WARN),
+        ([32, *[8] * 5, *[7] * 4], 54.0, Verdict.FAIL),
+    ],
+)
+def test_places_warn_below_one_in_a_hundred_and_fail_below_one_in_a_million(
+    counts: list[int], chi_square: float, verdict: Verdict
+):
+    # In lists of ten every position is a part of its own; of 100 lists 10 are expected in each.
+    found = order_asked(scores(np.repeat(range(10), counts).tolist(), lengths=[10] * 100))
+    assert found.numbers["by_part"] == counts
+    assert found.numbers["first"] == counts[0] / 100
+    assert found.numbers["p_value"] == pytest.approx(chi2.sf(chi_square, 9))
+    assert found.verdict is verdict
 
 
 def test_spectra_of_one_molecule_count_the_position_of_their_list_once():

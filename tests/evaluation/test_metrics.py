@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from diptych.evaluation import hit_rate_at, mrr
-from diptych.evaluation.metrics import gains, sum_by_molecule
+from diptych.evaluation.metrics import gains, random_hits, sum_by_molecule
 
 ranks_with_misses = st.lists(st.one_of(st.integers(1, 300).map(float), st.just(math.inf)), min_size=1, max_size=30)
 
@@ -25,6 +25,10 @@ def test_a_miss_counts_zero_in_mrr():
 def test_nothing_asked_is_nothing_hit():
     assert hit_rate_at(1, []) == 0
     assert mrr([]) == 0
+
+
+def test_chance_in_a_list_of_one_is_certainty_and_in_an_empty_one_nothing():
+    assert random_hits(1, [0, 1, 2, 3]).tolist() == [0, 1, 1 / 2, 1 / 3]
 
 
 def test_by_molecule_is_the_mean_of_means():

@@ -47,6 +47,8 @@ def test_pairs_without_a_score_stand_last_and_are_counted():
     # (0, .5), (1, .5), then the unscored: (1, 1).
     assert curve.auroc == pytest.approx(0.5)
     assert curve.average_precision == pytest.approx(0.5)
+    # Right 0.9 and none, wrong 0.1 and none: of four pairs two in order, one against it, and one tie.
+    assert pair_curve([0.9, math.nan, math.nan, 0.1], [1, 1, 0, 0]).auroc == pytest.approx(2.5 / 4)
 
 
 @pytest.mark.parametrize("right", [[1, 1], [0, 0], [1]])
@@ -57,5 +59,7 @@ def test_pairs_of_one_kind_have_no_curve(right: list[int]):
         pair_curve([0.5, 0.4], right)
 
 
+@pytest.mark.filterwarnings("error")
 def test_queries_without_another_candidate_say_nothing_within_queries():
     assert math.isnan(within_query_auroc([1.0], [1]))
+    assert within_query_auroc([1, 2, 1, 2], [1, 2, 2, 5]) == pytest.approx((0 + 1 + 3 / 4) / 3)

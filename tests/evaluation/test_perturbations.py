@@ -1,8 +1,13 @@
+import re
+from inspect import signature
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from diptych.errors import EvaluationError
 from diptych.evaluation.perturbations import PERTURBATIONS, STRENGTHS, OtherEnergies, Perturbation
+from diptych.evaluation.robustness import energy_robustness
 from diptych.spectra.adduct import Adduct
 from diptych.spectra.spectrum import Spectrum
 
@@ -46,6 +51,27 @@ def test_noise_is_added_below_the_precursor_with_weak_intensities():
     assert found.mz.max() <= 100
 
 
+@pytest.mark.parametrize(("precursor_mz", "highest"), [(100.0, 100.0), (None, 80.0), (30.0, 41.0)])
+def test_noise_reaches_to_the_precursor_or_else_the_last_peak_but_at_least_to_41(
+    precursor_mz: float | None, highest: float
+):
+    spectrum = MEASURED.with_changes(precursor_mz=precursor_mz)
+    added = Perturbation(name="noise_peaks", strength=500.0)(spectrum).mz
+    added = added[~np.isin(added, MEASURED.mz)]
+    assert added.size == 2000
+    assert 40 <= added.min() < 40 + 0.01 * (highest - 40)
+    assert highest - 0.01 * (highest - 40) < added.max() <= highest
+
+
+@pytest.mark.parametrize("n_peaks", [1, 2, 4, 5])
+def test_noise_is_as_strong_as_the_weaker_half_of_the_peaks(n_peaks: int):
+    heights = np.arange(n_peaks, 0, -1.0)
+    spectrum = Spectrum.from_peaks(50.0 + np.arange(n_peaks), heights, precursor_mz=100.0)
+    found = Perturbation(name="noise_peaks", strength=50.0)(spectrum)
+    added = found.intensity[~np.isin(found.mz, spectrum.mz)]
+    assert set(added) == set(range(1, {1: 1, 2: 1, 4: 2, 5: 3}[n_peaks] + 1))
+
+
 def test_peaks_are_dropped_but_never_all():
     assert spoil("dropped_peaks", 0.5).n_peaks == 2
     assert spoil("dropped_peaks", 1.0).n_peaks == 1
@@ -57,6 +83,25 @@ def test_all_fragments_are_shifted_alike_or_each_by_its_own_error():
     np.testing.assert_allclose(np.abs(ratio), 10e-6, rtol=1e-6)
     assert np.ptp(ratio) < 1e-12
     assert np.ptp(spoil("scattered_mz_ppm", 10.0).mz / MEASURED.mz) > 1e-7
+
+
+def test_fragments_are_scattered_by_errors_of_the_stated_deviation_about_nothing():
+    many = Spectrum.from_peaks(np.linspace(50, 900, 4000), np.ones(4000), precursor_mz=1000.0, identifier="many")
+    ppm = 1e6 * (Perturbation(name="scattered_mz_ppm", strength=20.0)(many).mz / many.mz - 1)
+    # Neighbours are 0.2 apart, so that no error of 20 ppm changes their order.
+    assert ppm.std() == pytest.approx(20, rel=0.05)
+    assert ppm.mean() == pytest.approx(0, abs=1)
+    assert len(np.unique(ppm.round(3))) > 3500
+
+
+def test_shifts_go_either_way():
+    signs = {float(np.sign(spoil("shifted_mz_ppm", 10.0, seed=seed).mz - MEASURED.mz)[0]) for seed in range(10)}
+    assert signs == {-1.0, 1.0}
+
+
+def test_a_part_of_the_intensities_is_permuted():
+    found = [spoil("permuted_intensities", 0.5, seed=seed).intensity for seed in range(20)]
+    assert {int((one != MEASURED.intensity).sum()) for one in found} == {0, 2}
 
 
 def test_intensities_are_flattened_by_a_power():
@@ -109,6 +154,14 @@ def test_the_nearest_other_energy_of_the_same_ion_takes_a_query_s_place():
     assert energies.nearest("A", query, at_least_ev=50.0) is None
     assert energies.nearest("B", query, at_least_ev=1.0) is None
     assert energies.nearest("A", measured("q", None), at_least_ev=1.0) is None
+
+
+def test_the_usual_strengths_are_those_of_the_documentation():
+    text = (Path(__file__).parents[2] / "docs" / "evaluation.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| ([-\d., ]+) \|", text.partition("## Robustness")[2], flags=re.MULTILINE)
+    stated = {name: tuple(map(float, strengths.split(","))) for name, strengths in rows}
+    distances = signature(energy_robustness).parameters["distances_ev"].default
+    assert stated == {**STRENGTHS, "other_energy_ev": distances}
 
 
 def test_an_unknown_perturbation_or_strength_is_refused():

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from diptych.errors import EvaluationError
-from diptych.evaluation.library_search import FORMS, SearchForm, search
-from diptych.evaluation.repeated_search import query_splits, repeated_search
+from diptych.evaluation.library_search import FORMS, SearchAnswers, SearchForm, search
+from diptych.evaluation.repeated_search import RepeatedSearch, query_splits, repeated_search
 from diptych.evaluation.searchable_spectra import SearchableSpectra
 from diptych.ranking import CosineScorer
 from diptych.spectra.adduct import Adduct
@@ -50,6 +50,7 @@ def test_mean_and_deviation_worked_out_by_hand():
     assert rate.deviation == pytest.approx(math.sqrt(sum((hit - rate.mean) ** 2 for hit in hits) / 9))
 
 
+@pytest.mark.filterwarnings("error")
 def test_one_split_has_no_deviation_and_nothing_asked_no_mean():
     spectra = searchable("AAB")
     (one,) = repeated_search(CosineScorer(), spectra, forms=[SearchForm(name="open")], n_splits=1)
@@ -58,6 +59,35 @@ def test_one_split_has_no_deviation_and_nothing_asked_no_mean():
     (none,) = repeated_search(CosineScorer(), spectra, forms=[foreign], n_splits=2)
     assert math.isnan(none.hit_rate_at(1).mean)
     assert none.hit_rate_at(1).n_queries == 0
+    assert one.mean_counts == dict(one.splits[0].counts)
+
+
+def test_splits_in_which_nothing_was_asked_count_for_the_queries_and_not_for_the_rate():
+    def of_ranks(ranks: list[float]) -> SearchAnswers:
+        rows = np.arange(len(ranks))
+        return SearchAnswers(
+            scorer="m", form=FORMS[0], asked=rows, ranks=np.array(ranks), counts={"misses": ranks.count(math.inf)}
+        )
+
+    splits = (of_ranks([1.0, 2.0]), of_ranks([]), of_ranks([1.0, math.inf, 1.0, 1.0]))
+    result = RepeatedSearch(form=FORMS[0], splits=splits)
+    rate = result.hit_rate_at(1)
+    # Rates 1/2 and 3/4, whose sample deviation is their distance over the square root of 2; 2, 0 and 4 queries.
+    assert (rate.mean, rate.deviation, rate.n_queries) == pytest.approx((5 / 8, 1 / 4 / math.sqrt(2), 2))
+    assert result.mean_counts == {"misses": pytest.approx(1 / 3)}
+    by_group = result.by_group(["d", "b", "c", "a"])
+    assert list(by_group) == ["a", "b", "c", "d"]
+    assert [by_group[name].hit_rate_at(1).n_queries for name in "abcd"] == pytest.approx([1 / 3, 2 / 3, 1 / 3, 2 / 3])
+    assert by_group["b"].hit_rate_at(1).mean == 0
+
+
+def test_spectra_without_replicate_are_counted():
+    # B's two spectra are of two adducts and C has one; among the first four spectra only B's is alone.
+    spectra = searchable("AAABBCDD", sodium="4")
+    (result,) = repeated_search(CosineScorer(), spectra, forms=FORMS[:1])
+    assert (result.n_without_replicate, len(result.splits)) == (3, 10)
+    (result,) = repeated_search(CosineScorer(), spectra, rows=[0, 1, 2, 3], forms=FORMS[:1], n_splits=2)
+    assert (result.n_without_replicate, len(result.splits)) == (1, 2)
 
 
 def test_without_replicates_there_is_no_query():

@@ -64,6 +64,8 @@ def test_unknown_intervals_are_none_in_the_report():
     (row,) = robustness(Counter(), [query("a", "A")], perturbations=[], n_bootstrap=20)
     said = row.to_dict()
     assert said["metrics"]["hit_rate@1"]["low"] is None
+    assert (said["metrics"]["hit_rate@1"]["spectrum"], said["metrics"]["mrr"]["molecule"]) == (1.0, 1.0)
+    assert (said["ranker"], said["perturbation"], said["strength"], said["n_queries"]) == ("counter", "none", 0.0, 1)
     assert json.loads(json.dumps(said, allow_nan=False))["n_molecules"] == 1
     assert " |  | " in robustness_lines([row])[2]
 
@@ -86,3 +88,19 @@ def test_only_queries_with_a_replicate_at_another_energy_are_asked_and_both_rows
 
 def test_every_perturbation_is_asked_at_its_usual_strengths():
     assert len(default_perturbations()) == sum(map(len, STRENGTHS.values()))
+    assert {one.seed for one in default_perturbations(seed=7)} == {7}
+    rows = robustness(Counter(), [query("a", "A")], n_bootstrap=0)
+    assert [(row.perturbation, row.strength) for row in rows[1:]] == [
+        (name, strength) for name, strengths in STRENGTHS.items() for strength in strengths
+    ]
+
+
+def test_the_table_has_the_interval_of_the_first_hit_rate():
+    queries = [query(str(i), target, n_peaks=2 + i % 3) for i, target in enumerate("AABBABAB")]
+    (row,) = robustness(Counter(), queries, perturbations=[], n_bootstrap=200)
+    first = row.metrics["hit_rate@1"]
+    assert 0 < first.low < first.spectrum < first.high < 1
+    assert (
+        f"| {100 * first.spectrum:.1f} | {100 * first.low:.1f} to {100 * first.high:.1f} |"
+        in robustness_lines([row])[2]
+    )

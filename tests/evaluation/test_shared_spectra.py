@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from diptych.evaluation.leaks import Verdict
-from diptych.evaluation.shared_spectra import is_near_copy, near_copies, peak_hash, shared_spectra
+from diptych.evaluation.shared_spectra import _graded, is_near_copy, near_copies, peak_hash, shared_spectra
 from diptych.spectra.spectrum import Spectrum
 
 # One lab's measurements of one molecule on one instrument at two energies: MSBNK-HBM4EU-HB000709 and HB000714, CC0.
@@ -66,6 +66,30 @@ def test_the_same_spectrum_at_another_scale_is_the_same():
     assert is_near_copy(one, spectrum([50, 60, 70.001]))
 
 
+def test_equal_spectra_agree_to_a_thousandth_of_the_base_peak_and_a_ten_thousandth_of_an_m_z():
+    def of(weak: float, mz: float = 60.0) -> str:
+        return peak_hash(Spectrum.from_peaks([50.0, mz, 70.0], [weak, 30.0, 100.0], precursor_mz=200.0))
+
+    assert of(1.0) == of(1.04) == of(1.0, 60.00004)
+    assert len({of(1.0), of(1.1), of(1.0, 60.0001)}) == 3
+
+
+@pytest.mark.parametrize(
+    ("n_same", "n_near", "n_all", "verdict"),
+    [
+        (0, 0, 1000, Verdict.PASS),
+        (1, 0, 1000, Verdict.WARN),
+        (1, 0, 999, Verdict.FAIL),
+        (0, 1, 1000, Verdict.PASS),
+        (0, 1, 999, Verdict.WARN),
+        (0, 1, 100, Verdict.WARN),
+        (0, 1, 99, Verdict.FAIL),
+    ],
+)
+def test_shared_spectra_are_judged_by_their_share(n_same: int, n_near: int, n_all: int, verdict: Verdict):
+    assert _graded(n_same / n_all, n_near / n_all) is verdict
+
+
 @pytest.mark.parametrize(
     "copied",
     [
@@ -110,6 +134,38 @@ def test_spectra_of_other_precursors_are_not_compared_and_unknown_precursors_by_
     assert near_copies([known], [unknown]) == [0]
     assert near_copies([unknown], [spectrum([50.0, 60.0, 71.0]), known]) == [1]
     assert near_copies([unknown], [spectrum([50.0, 60.0, 71.0], precursor_mz=None)]) == [None]
+
+
+@pytest.mark.parametrize(
+    ("precursor_mz", "apart", "row"), [(200, 0.0099, 0), (200, 0.0101, None), (1000, 0.0149, 0), (1000, 0.0151, None)]
+)
+def test_precursors_are_one_within_fifteen_ppm_or_a_hundredth(precursor_mz: float, apart: float, row: int | None):
+    peaks = [50.0, 60.0, 70.0]
+    for other in (precursor_mz - apart, precursor_mz + apart):
+        training = [spectrum(peaks, precursor_mz=other)]
+        assert near_copies([spectrum(peaks, precursor_mz=precursor_mz)], training) == [row]
+
+
+@pytest.mark.parametrize(
+    ("lowest_mz", "apart", "alike"),
+    [(100, 0.0059, True), (100, 0.0062, False), (900, 0.0134, True), (900, 0.0138, False)],
+)
+def test_peaks_match_within_fifteen_ppm_or_six_thousandths(lowest_mz: float, apart: float, alike: bool):
+    # Three peaks within a tenth, so that one tolerance holds for all.
+    mz = lowest_mz + np.array([0.0, 0.05, 0.1])
+    one = Spectrum.from_peaks(mz, [1.0, 2.0, 3.0], precursor_mz=1000.0)
+    assert is_near_copy(one, one.with_peaks(mz + apart, one.intensity.copy())) is alike
+
+
+@pytest.mark.parametrize(("height", "alike"), [(0.5168, True), (0.5173, False), (0.4837, True), (0.4832, False)])
+def test_intensities_agree_to_three_per_cent_of_the_larger_and_a_little_of_the_base_peak(height: float, alike: bool):
+    # Beside 0.5 up to (0.5 + 0.0015) / 0.97 = 0.517, down to 0.97 x 0.5 - 0.0015 = 0.4835; nine of ten must agree.
+    mz, heights = 50.0 + np.arange(10), np.array([1.0, 0.9, 0.8, 0.7, 0.6, 0.4, 0.3, 0.2, 0.5, 0.5])
+    one = Spectrum.from_peaks(mz, heights, precursor_mz=200.0)
+    both, either = heights.copy(), heights.copy()
+    both[-2:], either[-1] = height, height
+    assert is_near_copy(one, Spectrum.from_peaks(mz, both, precursor_mz=200.0)) is alike
+    assert is_near_copy(one, Spectrum.from_peaks(mz, either, precursor_mz=200.0))
 
 
 def test_spectra_that_stand_in_training_fail_and_those_of_few_peaks_say_nothing():

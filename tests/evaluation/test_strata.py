@@ -6,7 +6,7 @@ import pytest
 
 from diptych.evaluation.audit_page import stratum_table
 from diptych.evaluation.results import QueryResults
-from diptych.evaluation.strata import by_stratum, labels_of
+from diptych.evaluation.strata import Stratum, by_stratum, labels_of
 
 
 def results(ranks: list[float], *, targets: str, **metadata: list[object]) -> QueryResults:
@@ -41,7 +41,41 @@ def test_bins_of_numbers_reach_to_just_below_the_next_and_the_empty_are_listed()
     assert strata["100 and more"].n_queries == 1
     assert strata["unknown"].n_queries == 1
     assert strata["20 to 49"].n_queries == 0
-    assert math.isnan(strata["20 to 49"].hit_rate)
+    assert (strata["20 to 49"].n_molecules, math.isnan(strata["20 to 49"].hit_rate)) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("column", "labels"),
+    [
+        ("collision_energy", ["0 to < 10", "10 to < 20", "20 to < 30", "30 to < 40", "40 to < 60", "60 and more"]),
+        ("normalised_collision_energy", ["0 to < 20", "20 to < 40", "40 to < 60", "60 to < 90", "90 and more"]),
+        ("n_peaks", ["1 to 4", "5 to 9", "10 to 19", "20 to 49", "50 to 99", "100 and more"]),
+        (
+            "precursor_mz",
+            ["0 to < 150", "150 to < 250", "250 to < 350", "350 to < 500", "500 to < 700", "700 and more"],
+        ),
+        (
+            "nearest_training",
+            [
+                *("0 to < 0.3", "0.3 to < 0.4", "0.4 to < 0.5", "0.5 to < 0.6", "0.6 to < 0.7", "0.7 to < 0.85"),
+                "0.85 and more",
+            ],
+        ),
+        ("ring_systems", ["0", "1", "2", "3", "4 and more"]),
+        (
+            "n_candidates",
+            ["1", "2 to 4", "5 to 9", "10 to 19", "20 to 49", "50 to 99", "100 to 255", "256 and more"],
+        ),
+    ],
+)
+def test_every_column_of_numbers_has_these_bins_and_a_border_is_in_the_upper(column: str, labels: list[str]):
+    borders = [label.split()[0] for label in labels]
+    metadata = {} if column == "n_candidates" else {column: borders}
+    found = results([1] * len(labels), targets="ABCDEFGH"[: len(labels)], **metadata)
+    if column == "n_candidates":
+        found = replace(found, n_candidates=np.array(borders, dtype=int))
+    assert labels_of(found, column) == labels
+    assert [one.label for one in by_stratum(found, column, n_bootstrap=0)] == labels
 
 
 def test_a_number_below_all_bins_is_unknown():
@@ -58,6 +92,11 @@ def test_few_molecules_are_marked_and_one_has_no_interval():
     assert only.is_small
     assert math.isnan(only.low)
     assert only.hit_rate == pytest.approx(0.5)
+
+
+def test_a_stratum_is_small_below_twenty_molecules():
+    sizes = [Stratum(column="adduct", label="H", n_queries=99, n_molecules=n).is_small for n in (19, 20)]
+    assert sizes == [True, False]
 
 
 def test_list_length_is_a_column_of_every_table():

@@ -51,6 +51,32 @@ def test_peaks_above_the_precursor_and_beyond_the_tolerance_count_nothing():
     assert ask([cation + 0.003], [1.0], min_tolerance_da=0.004)[0] > 0
 
 
+@pytest.mark.parametrize(("adduct", "proton"), [("[M+H]+", PROTON), ("[M-H]-", -PROTON)])
+@pytest.mark.parametrize(("n_hydrogens", "explained"), [(0, True), (1, True), (2, True), (3, False)])
+def test_at_most_two_hydrogens_move(n_hydrogens: int, explained: bool, adduct: str, proton: float):
+    # No cut leaves a fragment so heavy: the next lighter one lacks a whole carbon or oxygen.
+    mz = ETHANOL.exact_mass + proton - n_hydrogens * 1.00782503
+    assert ((ask([mz], [1.0], adduct=adduct) > 0) == explained).all()
+
+
+def test_without_a_precursor_the_last_peak_takes_its_place():
+    cation, whole = ETHYL - ELECTRON, ETHANOL.exact_mass + PROTON
+    candidates = CandidateList(structures=(ETHANOL, ETHER))
+    unknown = Spectrum.from_peaks([cation, whole], [25.0, 100.0])
+    query = Query(identifier="q", spectrum=unknown, target="", candidates=candidates)
+    (scores,) = BondDisconnectionRanker().score([query])
+    np.testing.assert_array_equal(scores, ask([cation, whole], [25.0, 100.0]))
+
+
+@pytest.mark.parametrize(("ppm", "explained"), [(-10.1, False), (-9.9, True), (9.9, True), (10.1, False)])
+def test_the_wider_of_ten_ppm_and_two_thousandths_is_the_tolerance(ppm: float, explained: bool):
+    whole = ETHANOL.exact_mass + PROTON
+    assert ((ask([whole * (1 + ppm * 1e-6)], [1.0], min_tolerance_da=0.0) > 0) == explained).all()
+    # 2 mDa are 43 ppm here.
+    assert (ask([whole - 0.0019], [1.0]) > 0).all()
+    assert not ask([whole - 0.0021], [1.0]).any()
+
+
 def test_every_query_is_scored():
     np.testing.assert_array_equal(ask([], []), [0, 0])
 
@@ -69,3 +95,4 @@ def test_the_cheapest_fragment_within_the_tolerance_counts():
 def test_a_negative_tolerance_is_refused():
     with pytest.raises(EvaluationError, match=r"tolerances -1 ppm and 0.002 Da; expected numbers not below 0"):
         BondDisconnectionRanker(tolerance_ppm=-1)
+    assert BondDisconnectionRanker(tolerance_ppm=0, min_tolerance_da=0).score([]) == []

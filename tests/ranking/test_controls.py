@@ -70,6 +70,20 @@ def test_precursor_ranker_tries_the_likely_adducts_where_none_is_given():
     assert scores[2] == pytest.approx(0.0, abs=2e-6)
 
 
+def test_precursor_ranker_takes_the_stated_adduct_and_no_likelier_one():
+    # The precursor fits candidate C as [M+H]+, but as the stated [M+Na]+ a mass lower by the 21.98 between them.
+    proton, sodium = 1.00727647, 22.98976928 - 0.00054858
+    (scores,) = PrecursorRanker().score([query(precursor_mz=102.0 + proton, adduct=Adduct.parse("[M+Na]+"))])
+    np.testing.assert_allclose(scores, -(np.array([100.0, 101.0, 102.0]) - (102.0 + proton - sodium)), atol=2e-6)
+
+
+@pytest.mark.parametrize(("charge", "shift"), [(1, 1.00727647), (-1, -1.00727647), (None, 1.00727647)])
+def test_precursor_ranker_tries_adducts_of_the_polarity_and_else_positive_ones(charge: int | None, shift: float):
+    (scores,) = PrecursorRanker().score([query(precursor_mz=101.0 + shift, charge=charge)])
+    assert scores[1] == pytest.approx(0.0, abs=2e-6)
+    assert (scores[[0, 2]] < -0.9).all()
+
+
 def test_precursor_ranker_cannot_score_without_a_precursor():
     (scores,) = PrecursorRanker().score([query()])
     assert np.isnan(scores).all()
@@ -81,6 +95,20 @@ def test_candidates_of_one_mass_tie():
         [replace(query(precursor_mz=101.0, adduct=Adduct.parse("[M+H]+")), candidates=same)]
     )
     assert scores[0] == scores[1]
+
+
+@pytest.mark.parametrize(("apart", "tie"), [(2e-7, True), (2e-6, False)])
+def test_masses_that_agree_to_a_millionth_tie(apart: float, tie: bool):
+    same = CandidateList(structures=(Molecule("A", 100.0), Molecule("B", 100.0 - apart)))
+    asked = query(precursor_mz=101.0 + 1.007276467, adduct=Adduct.parse("[M+H]+"))
+    (scores,) = PrecursorRanker().score([replace(asked, candidates=same)])
+    assert bool(scores[0] == scores[1]) is tie
+
+
+@pytest.mark.parametrize("fields", [{}, {"precursor_mz": 101.0}])
+def test_an_empty_list_has_no_scores(fields: dict[str, float]):
+    (scores,) = PrecursorRanker().score([replace(query(**fields), candidates=CandidateList(structures=()))])
+    assert scores.shape == (0,)
 
 
 def test_a_perfect_formula_predictor_ties_the_candidates_of_the_right_formula():

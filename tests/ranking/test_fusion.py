@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from diptych.errors import ConfigError
 from diptych.ranking import FusionRanker, RankFusionRanker, SumScorer
-from diptych.ranking.fusion import fuse, fuse_ranks, z_scores
+from diptych.ranking.fusion import RememberedRanker, fuse, fuse_ranks, z_scores
 
 
 class Fixed:
@@ -41,6 +41,18 @@ def test_an_infinity_is_no_score_in_any_fusion(value: float):
     np.testing.assert_allclose(fuse_ranks([one, np.array([2.0, 1.0, 1.0])], offset=0), [1, 1 / 2 + 1 / 3, 1 + 1 / 3])
 
 
+def test_candidates_of_the_same_scores_by_other_rankers_tie():
+    # Every candidate has each score once, so that only the order in which they are added differs.
+    first = np.array([0.1, 0.25, 0.7, 0.31, 0.83])
+    turned = [np.roll(first, shift) for shift in range(5)]
+    unrounded = np.mean([z_scores(row) for row in turned], axis=0)
+    assert len(set(unrounded.tolist())) > 1
+    assert len(set(fuse(turned).tolist())) == 1
+    ranks = [np.roll(np.arange(1.0, 12), shift) for shift in range(11)]
+    assert len(set(np.sum([1 / (60 + row) for row in ranks], axis=0).tolist())) > 1
+    assert len(set(fuse_ranks([-row for row in ranks]).tolist())) == 1
+
+
 def test_a_list_of_equal_scores_says_nothing():
     np.testing.assert_array_equal(z_scores(np.array([2.0, 2.0])), [0, 0])
 
@@ -65,6 +77,29 @@ def test_reciprocal_ranks_are_added():
 def test_a_ranker_that_cannot_score_a_candidate_adds_nothing():
     found = fuse_ranks([np.array([1.0, np.nan, np.nan]), np.array([1.0, 2.0, np.nan])], offset=0)
     np.testing.assert_allclose(found, [1 + 1 / 2, 1, np.nan])
+
+
+class Counting:
+    name = "counting"
+
+    def __init__(self) -> None:
+        self.n_asked = 0
+
+    def score(self, queries):
+        self.n_asked += 1
+        return [np.array([float(id(query))]) for query in queries]
+
+
+def test_a_remembered_ranker_is_asked_anew_where_any_query_is_another():
+    first, second, third = ([] for _ in range(3))
+    inner = Counting()
+    remembered = RememberedRanker(inner)
+    for n_asked, queries in ((1, [first, second]), (1, [first, second]), (2, [first, third]), (3, [first]), (4, [])):
+        scores = remembered.score(queries)
+        assert [float(one[0]) for one in scores] == [float(id(query)) for query in queries]
+        assert inner.n_asked == n_asked
+    assert remembered.score([]) == []
+    assert (inner.n_asked, remembered.name) == (4, "counting")
 
 
 class InBlocks:

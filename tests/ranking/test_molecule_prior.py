@@ -44,6 +44,17 @@ def test_the_coefficients_are_at_the_least_loss():
 def test_both_kinds_weigh_the_same():
     rows = sparse.csr_matrix((4, 1))
     assert fit_logistic(rows, np.array([1.0, -1.0, -1.0, -1.0]), penalty=1.0)[1] == pytest.approx(0, abs=1e-5)
+    # x = 1 for the two measured, 0 for the three others: as above, with 5/2 for the weight of either kind.
+    found = fit_logistic(sparse.csr_matrix([[1.0]] * 2 + [[0.0]] * 3), np.array([1.0] * 2 + [-1.0] * 3), penalty=0.5)
+    assert found[1] == pytest.approx(-found[0] / 2, abs=1e-4)
+    assert 0.5 * found[0] == pytest.approx(2.5 / (1 + np.exp(found[0] / 2)), abs=1e-4)
+
+
+def test_the_constant_stands_last_and_a_column_of_nothing_has_no_slope():
+    labels = np.array([1.0, -1.0])
+    slope, constant = fit_logistic(sparse.csr_matrix([[1.0], [0.0]]), labels, penalty=0.5)
+    wider = fit_logistic(sparse.csr_matrix([[0.0, 1.0, 0.0], [0.0, 0.0, 0.0]]), labels, penalty=0.5)
+    np.testing.assert_allclose(wider, [0, slope, 0, constant], atol=1e-4)
 
 
 def test_what_looks_measured_scores_higher_without_a_spectrum():

@@ -5,7 +5,7 @@ import pytest
 
 from diptych.errors import EvaluationError
 from diptych.ranking import CandidateList, NearestNeighbourRanker, Query
-from diptych.ranking.neighbours import binned, tanimoto
+from diptych.ranking.neighbours import binned, nearest_rows, tanimoto
 from diptych.spectra.spectrum import Spectrum
 
 
@@ -122,6 +122,15 @@ def test_the_nearest_molecules_of_some_spectra():
     found = ranker.neighbours([spectrum(60.0), spectrum(50.0)])
     assert [molecules.tolist() for molecules in found.molecules] == [[1], [0]]
     np.testing.assert_allclose(found.similarity, [[1], [1]])
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "rows"),
+    [(1, [2]), (2, [0, 2]), (3, [0, 2, 4, 5]), (4, [0, 2, 4, 5]), (5, [0, 1, 2, 4, 5]), (9, [0, 1, 2, 4, 5])],
+)
+def test_as_many_rows_as_are_asked_for_and_ties_with_the_last_but_none_without_likeness(n_rows: int, rows: list[int]):
+    similarity = np.array([0.5, 0.1, 0.9, 0.0, 0.3, 0.3], dtype=np.float32)
+    assert nearest_rows(similarity, n_rows).tolist() == rows
 
 
 @pytest.mark.parametrize("n_neighbours", [1, 2])

@@ -165,7 +165,7 @@ def expected_calibration_error(probability: ArrayLike, correct: ArrayLike, *, n_
             "probabilities in [0, 1] and at least one bin"
         )
     bins = np.minimum((stated * n_bins).astype(np.int64), n_bins - 1)
-    gaps = np.bincount(bins, weights=right - stated, minlength=n_bins)
+    gaps = np.bincount(bins, weights=right - stated)
     return float(np.abs(gaps).sum() / stated.size)
 
 
@@ -225,7 +225,7 @@ def conformal_threshold(target_scores: ArrayLike, *, error_rate: float) -> float
             f"conformal sets: {scores.size} scores and error rate {error_rate!r}; expected at least one score and a "
             "rate between 0 and 1"
         )
-    # 10 x 0.3 is a little below 3 in binary.
+    # 100 x 0.29 is a little below 29 in binary.
     k = math.floor(round((scores.size + 1) * error_rate, 9))
     if k < 1:
         return -math.inf

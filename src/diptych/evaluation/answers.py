@@ -90,7 +90,7 @@ def _answer(ranker: str, query: Query, scores: NDArray[np.floating]) -> tuple[fl
     position = query.candidates.positions.get(query.target)
     rank = np.inf if position is None else rank_against_ties(scores, position)
     target_score = np.nan if position is None else float(scores[position])
-    if not len(structures) or np.isnan(scores).all():
+    if np.isnan(scores).all():
         return rank, target_score, np.nan, ""
     best_score = np.nanmax(scores)
     first = [structures[i].inchikey_first_block for i in np.flatnonzero(scores == best_score)]

@@ -51,7 +51,10 @@ def lists_of(questions: Questions) -> dict[str, CandidateList]:
 
 
 def list_counts(questions: Questions) -> dict[str, Any]:
-    """Return how the lists of one kind came about, how long they are, and what is odd about them."""
+    """Return how the lists of one kind came about, how long they are, and what is odd about them.
+
+    ``median_length`` is the length of a list: of the two in the middle, the longer one.
+    """
     by_target = {query.target: query.candidates for query in questions.queries}
     lengths = sorted(candidates.n_candidates for candidates in by_target.values())
     return {

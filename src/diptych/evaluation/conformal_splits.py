@@ -112,7 +112,7 @@ def _calibration_queries(
     """Return for every split the queries that set the threshold: one of each of half of the molecules."""
     rng = np.random.default_rng(seed)
     by_molecule = np.argsort(codes, kind="stable")
-    counts = np.bincount(codes, minlength=n_molecules)
+    counts = np.bincount(codes)
     first = np.cumsum(counts) - counts
     found = []
     for _ in range(n_splits):

@@ -163,7 +163,7 @@ def unscored(results: QueryResults, scores: CandidateScores | None, counts: Mapp
         removed if "duplicate_candidates_removed" in counts else not_checked("duplicate candidates", _NO_REPORT),
         Finding(
             check="candidates lost",
-            verdict=Verdict.FAIL if n_unscored + unparsed > 0.01 * max(n_all, 1) else _warned(n_unscored + unparsed),
+            verdict=Verdict.FAIL if n_unscored + unparsed > 0.01 * n_all else _warned(n_unscored + unparsed),
             says=f"{counted(unparsed, 'candidate', 'candidates')} could not be read and {n_unscored:,} of {n_all:,} "
             "asked got no score; they stay in their lists, below every number.",
             numbers={"unparsed": unparsed, "unscored": n_unscored, "of": n_all},
@@ -172,7 +172,7 @@ def unscored(results: QueryResults, scores: CandidateScores | None, counts: Mapp
         else not_checked("candidates lost", _NO_REPORT),
         Finding(
             check="queries without a rank",
-            verdict=Verdict.WARN if missed > 0.01 * max(len(results), 1) else Verdict.PASS,
+            verdict=Verdict.WARN if missed > 0.01 * len(results) else Verdict.PASS,
             says=f"{missed:,} of {counted(len(results), 'answer', 'answers')} missing from the list or without score: "
             "counted as misses.",
             numbers={"missed": missed, "of": len(results)},

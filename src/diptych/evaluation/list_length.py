@@ -128,9 +128,9 @@ class LengthEffect:
         Change of the log odds of a hit for each doubling of the list; random scores have about -1 times ln 2 at k = 1
         in long lists.
     standard_error
-        Robust to spectra of one molecule being alike (clustered by molecule).
+        Robust to spectra of one molecule being alike (clustered by molecule); NaN of one molecule.
     p_value
-        Two-sided, of a slope of 0 (Wald).
+        Two-sided, of a slope of 0 (Wald); NaN of one molecule.
     at_100
         Fitted hit rate at lists of 100 candidates.
     """
@@ -165,7 +165,8 @@ def length_effect(results: QueryResults, *, k: int = 1) -> LengthEffect | None:
     )[1]
     residual = design * (hit - fitted)[:, None]
     scores = np.stack([np.bincount(molecules, weights=column) for column in residual.T], axis=1)
-    error = float(np.sqrt((inverse @ scores.T @ scores @ inverse)[1, 1]))
+    # The score over all queries is 0, and of one molecule would make it certain.
+    error = float(np.sqrt((inverse @ scores.T @ scores @ inverse)[1, 1])) if len(scores) > 1 else math.nan
     slope = float(coefficients[1])
     return LengthEffect(
         slope=slope,

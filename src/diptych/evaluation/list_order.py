@@ -40,7 +40,7 @@ def order_in_file(lists: Mapping[str, Sequence[str]], answers: Mapping[str, Sequ
     generator = np.random.default_rng(0)
     positions, lengths, first, expected = [], [], [], []
     for key, right in answers.items():
-        found = np.flatnonzero(np.isin(lists[key], list(right))) if right else np.empty(0, np.int64)
+        found = np.flatnonzero(np.isin(lists[key], list(right)))
         if found.size and len(lists[key]) > found.size:
             positions.append(int(generator.choice(found)))
             lengths.append(len(lists[key]))

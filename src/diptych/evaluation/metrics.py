@@ -160,9 +160,9 @@ def sum_by_molecule(values: Sequence[NDArray[np.float64]], molecules: Sequence[s
     molecules
         The molecule (first block) of each query.
     """
-    names, owner = np.unique(np.asarray(molecules, dtype=str), return_inverse=True)
-    sums = [np.bincount(owner, weights=value, minlength=names.size) for value in values]
-    return MoleculeSums(sums=np.stack(sums, axis=1), sizes=np.bincount(owner, minlength=names.size).astype(np.float64))
+    owner = np.unique(np.asarray(molecules, dtype=str), return_inverse=True)[1]
+    sums = [np.bincount(owner, weights=value) for value in values]
+    return MoleculeSums(sums=np.stack(sums, axis=1), sizes=np.bincount(owner).astype(np.float64))
 
 
 def _mean(values: NDArray[np.float64]) -> float:

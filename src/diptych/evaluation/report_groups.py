@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 from diptych.evaluation import figures_groups
 from diptych.evaluation.against_controls import against_said, below_said, strongest_controls, with_controls
 from diptych.evaluation.audit_page import length_table, stratum_table
-from diptych.evaluation.list_length import by_list_length, length_effect
+from diptych.evaluation.list_length import LengthEffect, by_list_length, length_effect
 from diptych.evaluation.report_section import Section, plain
 from diptych.evaluation.strata import COLUMNS, by_stratum, column_title
 
@@ -44,7 +45,7 @@ def length_section(tables: Mapping[str, QueryResults], *, n_bootstrap: int, seed
     header, rows = length_table(found[name])
     effects = {other: length_effect(tables[other]) for other in found}
     slopes = "; ".join(
-        f"{other} {effect.slope:+.2f} (standard error {effect.standard_error:.2f})"
+        f"{other} {effect.slope:+.2f} ({_error_said(effect)})"
         for other, effect in effects.items()
         if effect is not None
     )
@@ -63,6 +64,12 @@ def length_section(tables: Mapping[str, QueryResults], *, n_bootstrap: int, seed
         picture=figures_groups.list_lengths(found),
         data=[plain(asdict(one)) for one in found[name]],
     )
+
+
+def _error_said(effect: LengthEffect) -> str:
+    if math.isnan(effect.standard_error):
+        return "of one molecule, so without a standard error"
+    return f"standard error {effect.standard_error:.2f}"
 
 
 def strata_sections(tables: Mapping[str, QueryResults], *, n_bootstrap: int, seed: int) -> list[Section]:

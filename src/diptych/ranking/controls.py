@@ -65,8 +65,8 @@ def _minus_mass_error(query: Query) -> NDArray[np.float64]:
     neutral = _neutral_masses(query.spectrum)
     if not neutral.size:
         return np.full(exact.shape, np.nan)
-    errors = np.abs(exact[:, None] - neutral[None, :]).min(axis=1) if exact.size else exact
-    return -np.round(errors, _MASS_DECIMALS)
+    errors: NDArray[np.float64] = np.abs(exact[:, None] - neutral[None, :]).min(axis=1)
+    return -errors.round(_MASS_DECIMALS)
 
 
 def _neutral_masses(spectrum: Spectrum) -> NDArray[np.float64]:
