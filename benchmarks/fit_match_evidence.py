@@ -25,9 +25,9 @@ from numpy.typing import NDArray
 
 from diptych.data.dataset import read_dataset
 from diptych.data.tables import read_columns
-from diptych.evaluation.library_search import FORMS, search
-from diptych.evaluation.repeated_search import query_splits
-from diptych.evaluation.searchable_spectra import SearchableSpectra
+from diptych.evaluation.protocols.library_search import FORMS, search
+from diptych.evaluation.protocols.repeated_search import query_splits
+from diptych.evaluation.protocols.searchable_spectra import SearchableSpectra
 from diptych.ranking import (
     MatchEvidenceScorer,
     PrecursorMatchScorer,

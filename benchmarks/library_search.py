@@ -27,9 +27,9 @@ from typing import Any
 import numpy as np
 
 from diptych.data.tables import read_columns
-from diptych.evaluation.library_search import FORMS, OTHER_INSTRUMENT, RIVALLED, SearchAnswers, search
-from diptych.evaluation.repeated_search import RepeatedSearch, repeated_search
-from diptych.evaluation.searchable_spectra import SearchableSpectra
+from diptych.evaluation.protocols.library_search import FORMS, OTHER_INSTRUMENT, RIVALLED, SearchAnswers, search
+from diptych.evaluation.protocols.repeated_search import RepeatedSearch, repeated_search
+from diptych.evaluation.protocols.searchable_spectra import SearchableSpectra
 from diptych.ranking import (
     BinnedCosineScorer,
     CosineScorer,

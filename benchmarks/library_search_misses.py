@@ -19,7 +19,7 @@ import numpy as np
 
 from diptych.data.tables import read_columns
 from diptych.embedding import JointEmbedding
-from diptych.evaluation.library_search import FORMS, search
+from diptych.evaluation.protocols.library_search import FORMS, search
 from diptych.molecules import Structure
 from diptych.molecules.similarity import aligned_similarity, packed_fingerprints
 from diptych.retrieval.spectrum_scorer import EmbeddingScorer, with_match_evidence

@@ -27,8 +27,8 @@ from diptych.data.candidate_files import read_candidate_file
 from diptych.data.dataset import read_dataset
 from diptych.data.tables import read_columns
 from diptych.evaluation import Evaluation, evaluate
-from diptych.evaluation.known import KnownSpectra, KnownSpectrum
-from diptych.evaluation.lists import Questions, queries_from_lists, standardised
+from diptych.evaluation.questions.candidate_lists import Questions, queries_from_lists, standardised
+from diptych.evaluation.questions.known import KnownSpectra, KnownSpectrum
 from diptych.ranking import NearestNeighbourRanker, RandomRanker, Ranker, ShuffledSpectraRanker
 from diptych.spectra import Spectrum, read_spectra
 

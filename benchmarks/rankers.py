@@ -27,8 +27,8 @@ from numpy.typing import NDArray
 
 from diptych.data.candidate_files import read_candidate_file
 from diptych.evaluation import Evaluation, paired_difference
-from diptych.evaluation.benchmark_run import RunSettings, run_benchmark, summary, summary_lines
-from diptych.evaluation.unmeasured import unmeasured_structures
+from diptych.evaluation.benchmark.run import RunSettings, run_benchmark, summary, summary_lines
+from diptych.evaluation.questions.unmeasured import unmeasured_structures
 from diptych.ranking import RANKERS, Query, Ranker, Training
 from diptych.ranking.registry import make_rankers
 from peer_benchmark import MIN_LIST_LENGTH, benchmark_spectra, candidate_queries, known_spectra, read_folds

@@ -16,10 +16,10 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from diptych.evaluation.comparison_table import compare
-from diptych.evaluation.figures_of_merit import figures_of_merit
-from diptych.evaluation.list_length import by_list_length
-from diptych.evaluation.results import QueryResults
+from diptych.evaluation.results.query_results import QueryResults
+from diptych.evaluation.statistics.comparison_table import compare
+from diptych.evaluation.statistics.figures_of_merit import figures_of_merit
+from diptych.evaluation.statistics.list_length import by_list_length
 
 N_QUERIES, N_BOOTSTRAP = 10_000, 10_000
 

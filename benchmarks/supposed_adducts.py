@@ -25,7 +25,7 @@ from diptych.annotation import Annotation, annotate, search, shipped_library
 from diptych.data.instruments import instrument_class
 from diptych.embedding import JointEmbedding
 from diptych.encoders.model_folder import model_folder
-from diptych.evaluation.overlap import read_first_blocks
+from diptych.evaluation.audit.overlap import read_first_blocks
 from diptych.files import replacing
 from diptych.retrieval.spectral_library import molecule_of
 from diptych.spectra import Spectrum, read_spectra

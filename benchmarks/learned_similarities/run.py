@@ -27,11 +27,11 @@ from readme import to_markdown
 
 from diptych.data.candidate_files import read_candidate_file
 from diptych.evaluation import Evaluation, paired_difference
-from diptych.evaluation.benchmark_run import RunSettings, run_benchmark, summary
-from diptych.evaluation.figures_of_merit import summarised
-from diptych.evaluation.library_search import SearchAnswers, search
-from diptych.evaluation.lists import Questions
-from diptych.evaluation.searchable_spectra import SearchableSpectra
+from diptych.evaluation.benchmark.run import RunSettings, run_benchmark, summary
+from diptych.evaluation.protocols.library_search import SearchAnswers, search
+from diptych.evaluation.protocols.searchable_spectra import SearchableSpectra
+from diptych.evaluation.questions.candidate_lists import Questions
+from diptych.evaluation.statistics.figures_of_merit import summarised
 from diptych.ranking import (
     BinnedCosineScorer,
     NearestNeighbourRanker,

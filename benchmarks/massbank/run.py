@@ -169,7 +169,7 @@ def write_protocols(folders: Sequence[tuple[str, Path]], output: Path, *, title:
 
 def table_of(rows: Sequence[dict[str, Any]]) -> list[str]:
     """Return the lines of the table that the command line prints of a protocol."""
-    from diptych.evaluation.protocols import table_lines
+    from diptych.evaluation.protocols.tables import table_lines
 
     flat = [
         {name: value for name, value in row.items() if name != "metrics"}

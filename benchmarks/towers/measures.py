@@ -14,10 +14,10 @@ import torch
 
 from diptych.embedding import JointEmbedding
 from diptych.evaluation import Evaluation, evaluate
-from diptych.evaluation.few_shot import few_shot
-from diptych.evaluation.known import KnownSpectra
-from diptych.evaluation.library_search import search
-from diptych.evaluation.random_lists import queries_from_random_lists
+from diptych.evaluation.protocols.few_shot import few_shot
+from diptych.evaluation.protocols.library_search import search
+from diptych.evaluation.questions.known import KnownSpectra
+from diptych.evaluation.questions.random_lists import queries_from_random_lists
 from diptych.ranking import PrecursorRanker, Query, Ranker, SpectrumScorer
 from diptych.retrieval.consensus import ConsensusEmbedding, grouped_queries
 from diptych.retrieval.rankers import EmbeddingRanker

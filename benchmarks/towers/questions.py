@@ -19,9 +19,9 @@ from diptych.data.candidates import CandidateTable, candidates_by_formula, candi
 from diptych.data.dataset import Dataset, read_dataset
 from diptych.data.tables import read_columns
 from diptych.errors import FormulaError
-from diptych.evaluation.known import KnownSpectrum
-from diptych.evaluation.repeated_search import query_splits
-from diptych.evaluation.searchable_spectra import SearchableSpectra
+from diptych.evaluation.protocols.repeated_search import query_splits
+from diptych.evaluation.protocols.searchable_spectra import SearchableSpectra
+from diptych.evaluation.questions.known import KnownSpectrum
 from diptych.files import replacing
 from diptych.molecules.formula import Formula
 from diptych.ranking import CandidateList, Query, Ranker

@@ -14,8 +14,8 @@ from diptych.cli import main
 from diptych.cli.benchmark_rankers import Asked
 from diptych.data.annotated import AnnotatedSpectrum
 from diptych.data.columns import SCHEMA, rows_to_batch
-from diptych.evaluation.benchmark_folder import Benchmark
-from diptych.evaluation.results_scores import CandidateScores
+from diptych.evaluation.benchmark.folder import Benchmark
+from diptych.evaluation.results.scores import CandidateScores
 from diptych.molecules.structure import Structure
 from diptych.ranking.controls import PrecursorRanker, RandomRanker
 from diptych.spectra.adduct import Adduct
@@ -395,7 +395,7 @@ def test_vectors_of_another_tool_search_libraries_and_re_identify(
     assert list(dict.fromkeys(row["scorer"] for row in rows)) == ["carbons", "precursor_mz"]
     assert rows[0]["hit_rate@1"]["mean"] == 1.0
     asked = {}
-    module = "diptych.evaluation.protocols.few_shot_table"
+    module = "diptych.evaluation.protocols.tables.few_shot_table"
     monkeypatch.setattr(module, lambda vectors, _, **__: asked.update(vectors) or [{"method": "x", "accuracy": 0.5}])
     assert run(monkeypatch, "run", "b", *options[:2], "--protocol", "few-shot", "-o", "few") == 0
     assert list(asked) == ["carbons", "binned_peaks"]
@@ -506,7 +506,7 @@ def test_robustness_counts_what_is_not_asked(short: Path, monkeypatch, capfd):
 
 
 def test_few_shot_asks_the_model_its_blind_control_and_binned_peaks(benchmark: Path, monkeypatch, capsys):
-    module = "diptych.evaluation.protocols.few_shot_table"
+    module = "diptych.evaluation.protocols.tables.few_shot_table"
     asked = {}
     monkeypatch.setattr(module, lambda vectors, _, **__: asked.update(vectors) or [{"method": "x", "accuracy": 0.5}])
     assert run(monkeypatch, "run", "b", "--protocol", "few-shot", "--model", "any", "-o", "r") == 0

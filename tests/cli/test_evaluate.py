@@ -154,7 +154,7 @@ def test_the_mces_distance_of_the_first_candidate_is_written(folder: Path, monke
 
 
 def test_without_its_package_the_exact_distance_is_refused_before_the_model_is_asked(folder: Path, monkeypatch, capfd):
-    monkeypatch.setattr("diptych.evaluation.results_metadata.has_exact_mces", lambda: False)
+    monkeypatch.setattr("diptych.evaluation.results.metadata.has_exact_mces", lambda: False)
     monkeypatch.setattr(CarbonCounter, "encode_spectra", None)
     options = ["--model", "any", "--spectra", "s.mgf", "--candidates", "lists.json", "--mces", "exact"]
     assert run(monkeypatch, *options) == 1

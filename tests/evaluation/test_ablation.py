@@ -7,9 +7,9 @@ import pytest
 from matplotlib.text import Text
 
 from diptych.errors import EvaluationError
-from diptych.evaluation import figures
 from diptych.evaluation.ablation import ablation_table, draw
-from diptych.evaluation.results import QueryResults
+from diptych.evaluation.report import figures
+from diptych.evaluation.results.query_results import QueryResults
 
 
 def results(ranks: list[float]) -> QueryResults:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from diptych.errors import EvaluationError
 from diptych.evaluation import Evaluation, evaluate
-from diptych.evaluation.results import ranks_path
+from diptych.evaluation.results.query_results import ranks_path
 from diptych.ranking import CandidateList, Query, RandomRanker
 from diptych.spectra.spectrum import Spectrum
 

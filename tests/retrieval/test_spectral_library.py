@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from diptych.errors import LibraryError
-from diptych.evaluation.library_search import SearchForm, search
-from diptych.evaluation.searchable_spectra import SearchableSpectra
+from diptych.evaluation.protocols.library_search import SearchForm, search
+from diptych.evaluation.protocols.searchable_spectra import SearchableSpectra
 from diptych.ranking import PrecursorScorer, SpectralEntropyScorer
 from diptych.retrieval import SpectralLibrary
 from diptych.retrieval.spectral_library import molecule_of

@@ -12,10 +12,10 @@ import typer
 
 if TYPE_CHECKING:
     from diptych.cli.audit_material import Material
-    from diptych.evaluation.audit import Audit, HardCase
-    from diptych.evaluation.comparison_table import Comparison
-    from diptych.evaluation.leaks import Finding
-    from diptych.evaluation.results import QueryResults
+    from diptych.evaluation.audit.audit import Audit, HardCase
+    from diptych.evaluation.audit.leaks import Finding
+    from diptych.evaluation.results.query_results import QueryResults
+    from diptych.evaluation.statistics.comparison_table import Comparison
 
 _SAMPLED_TRAINING = 20_000
 
@@ -88,7 +88,7 @@ def _write(audit: Audit, material: Material, output: Path) -> None:
 
 
 def _audit(material: Material, controls: Sequence[str], *, n_bootstrap: int) -> Audit:
-    from diptych.evaluation.audit import audit_results
+    from diptych.evaluation.audit.audit import audit_results
 
     others = _controls(controls, own=material.results.control_ranks)
     uses, asked = _uses(material, n_bootstrap=n_bootstrap)
@@ -108,9 +108,9 @@ def _audit(material: Material, controls: Sequence[str], *, n_bootstrap: int) -> 
 
 
 def _findings(material: Material) -> list[Finding]:
-    from diptych.evaluation import leaks
-    from diptych.evaluation.list_order import order_asked, order_in_file
-    from diptych.evaluation.shared_spectra import shared_spectra
+    from diptych.evaluation.audit import leaks
+    from diptych.evaluation.audit.list_order import order_asked, order_in_file
+    from diptych.evaluation.audit.shared_spectra import shared_spectra
 
     results, evaluation, training = material.results, material.evaluation, material.training
     scores = evaluation.candidate_scores if evaluation else None
@@ -125,7 +125,7 @@ def _findings(material: Material) -> list[Finding]:
 
 def _spelt_answers(material: Material) -> dict[str, list[str]]:
     """Return for each candidate list the spellings in it that are the answer."""
-    from diptych.evaluation.lists import match_keys, standardised
+    from diptych.evaluation.questions.candidate_lists import match_keys, standardised
 
     if material.tested is None or not material.lists:
         return {}
@@ -144,7 +144,7 @@ def _spelt_answers(material: Material) -> dict[str, list[str]]:
 
 def _controls(controls: Sequence[str], *, own: Collection[str]) -> dict[str, QueryResults]:
     """Return the results of controls by name; ``own`` are the names of those that the report has."""
-    from diptych.evaluation.results import QueryResults
+    from diptych.evaluation.results.query_results import QueryResults
 
     named: dict[str, QueryResults] = {}
     for control in controls:
@@ -163,7 +163,7 @@ def _uses(material: Material, *, n_bootstrap: int) -> tuple[list[Comparison], st
     import numpy as np
 
     from diptych.cli.audit_asked import judged_ranker, why_not_asked
-    from diptych.evaluation.audit import what_it_uses
+    from diptych.evaluation.audit.audit import what_it_uses
 
     reason = why_not_asked(material)
     if reason or not material.models:
@@ -177,8 +177,8 @@ def _uses(material: Material, *, n_bootstrap: int) -> tuple[list[Comparison], st
 
 def _hardest(material: Material) -> list[HardCase]:
     """Return the hardest queries, with the training molecules nearest to their spectra where a model is given."""
-    from diptych.evaluation.attribution import nearest_examples
-    from diptych.evaluation.audit import hardest_queries
+    from diptych.evaluation.audit.attribution import nearest_examples
+    from diptych.evaluation.audit.audit import hardest_queries
 
     cases = hardest_queries(material.results)
     spectrum_of = material.measured
@@ -230,7 +230,7 @@ def _harmful(material: Material) -> list[dict[str, Any]]:
 
 def _draw(audit: Audit, material: Material, output: Path) -> None:
     """Write the page with the hardest queries drawn."""
-    from diptych.evaluation.audit_drawing import write_page
+    from diptych.evaluation.audit.drawing import write_page
 
     write_page(audit, material.measured, output / "audit.html")
 
@@ -238,8 +238,8 @@ def _draw(audit: Audit, material: Material, output: Path) -> None:
 def _show(audit: Audit, output: Path) -> None:
     from rich.console import Console
 
-    from diptych.evaluation.against_controls import below_said
-    from diptych.evaluation.audit_perturbations import NOT_ANSWERED
+    from diptych.evaluation.audit.perturbed import NOT_ANSWERED
+    from diptych.evaluation.statistics.against_controls import below_said
 
     console = Console()
     for finding in audit.findings:

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
     from diptych.embedding import JointEmbedding
     from diptych.evaluation import Evaluation
-    from diptych.evaluation.known import KnownSpectra, KnownSpectrum
-    from diptych.evaluation.results import QueryResults
-    from diptych.evaluation.results_metadata import TrainingMolecules
+    from diptych.evaluation.questions.known import KnownSpectra, KnownSpectrum
+    from diptych.evaluation.results.metadata import TrainingMolecules
+    from diptych.evaluation.results.query_results import QueryResults
     from diptych.molecules.structure import Structure
     from diptych.ranking import Query
     from diptych.spectra.spectrum import Spectrum
@@ -110,7 +110,7 @@ class Material:
     @cached_property
     def results(self) -> QueryResults:
         """The table of results, with what training had of the answers."""
-        from diptych.evaluation.results import QueryResults
+        from diptych.evaluation.results.query_results import QueryResults
 
         found = QueryResults.read(self.results_path)
         return found.with_metadata(self.training.columns(found)) if self.training else found
@@ -140,8 +140,8 @@ class Material:
 
     def _read(self, path: Path, fold: str) -> KnownSpectra:
         from diptych.data.dataset import read_dataset
-        from diptych.evaluation.known import KnownSpectra
-        from diptych.evaluation.selection import Selection, read_fold
+        from diptych.evaluation.questions.known import KnownSpectra
+        from diptych.evaluation.questions.selection import Selection, read_fold
         from diptych.spectra import read_spectra
 
         selection = Selection.read(self.accessions, fold=fold) if self.accessions else None
@@ -158,7 +158,7 @@ class Material:
     @cached_property
     def training(self) -> TrainingMolecules | None:
         """The training molecules, as far as they are known."""
-        from diptych.evaluation.results_metadata import TrainingMolecules
+        from diptych.evaluation.results.metadata import TrainingMolecules
 
         if self.trained is not None:
             distinct = {item.target: item.structure for item in self.trained.spectra if item.structure is not None}
@@ -170,7 +170,7 @@ class Material:
         if not self.models:
             return None
         from diptych.encoders.model_folder import model_folder
-        from diptych.evaluation.overlap import read_first_blocks
+        from diptych.evaluation.audit.overlap import read_first_blocks
 
         trained_on = model_folder(self.models[0]) / "training_first_blocks.txt"
         if not trained_on.is_file():
@@ -187,7 +187,7 @@ class Material:
     @cached_property
     def queries(self) -> tuple[Query, ...]:
         """The queries of the results, where spectra and lists are given."""
-        from diptych.evaluation.lists import queries_from_lists
+        from diptych.evaluation.questions.candidate_lists import queries_from_lists
 
         if self.tested is None or not self.lists:
             return ()

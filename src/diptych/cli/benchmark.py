@@ -12,7 +12,7 @@ from diptych.cli.options import MCES
 
 if TYPE_CHECKING:
     from diptych.cli.benchmark_rankers import Asked
-    from diptych.evaluation.benchmark_folder import Benchmark
+    from diptych.evaluation.benchmark.folder import Benchmark
 
 _PROTOCOLS = "formula, mass, measured, 256-way, global, few-shot, library-search, robustness or answer-absent."
 _OF_A_DATASET = ("fold_column", "fold_table", "hold_out", "structures", "lists", "measured", "ppm", "at_most")
@@ -56,7 +56,7 @@ def build_command(
     force: Annotated[bool, typer.Option("--force", help="Replace another benchmark in the folder.")] = False,
 ) -> None:
     """Freeze queries, candidate lists and folds in a folder, with a digest of its content."""
-    from diptych.evaluation.benchmark_build import BenchmarkSettings, build_benchmark, build_massspecgym
+    from diptych.evaluation.benchmark.build import BenchmarkSettings, build_benchmark, build_massspecgym
     from diptych.files import check_writable
 
     check_writable(output, is_folder=True)
@@ -125,7 +125,7 @@ def run_command(
     The first of model, score tables and rankers is the method; the others stand beside it as controls.
     """
     from diptych.cli.benchmark_rankers import Asked
-    from diptych.evaluation.benchmark_folder import Benchmark
+    from diptych.evaluation.benchmark.folder import Benchmark
 
     frozen = Benchmark.load(benchmark)
     how: dict[str, Any] = {"fold": fold, "min_list_length": min_list_length, "sample": sample, "seed": seed}
@@ -154,7 +154,7 @@ def ladder_command(
 ) -> None:
     """Lay the results on several splits side by side."""
     from diptych.evaluation.evaluation import Evaluation
-    from diptych.evaluation.generalisation import ladder_lines
+    from diptych.evaluation.protocols.generalisation import ladder_lines
     from diptych.files import check_writable, replacing
 
     named = [_pair(text, "RESULTS") for text in results]
@@ -213,7 +213,7 @@ def _folds(
     if hold_out is None:
         return None, base
     from diptych.data.dataset import read_without_peaks
-    from diptych.evaluation.generalisation import held_out_folds
+    from diptych.evaluation.protocols.generalisation import held_out_folds
 
     column, values = _pair(hold_out, "--hold-out")
     split = None if base == "none" else base

@@ -12,8 +12,8 @@ import typer
 
 if TYPE_CHECKING:
     from diptych.cli.benchmark_rankers import Asked
-    from diptych.evaluation.benchmark_folder import Benchmark
-    from diptych.evaluation.lists import Questions
+    from diptych.evaluation.benchmark.folder import Benchmark
+    from diptych.evaluation.questions.candidate_lists import Questions
     from diptych.ranking.query import Query
     from diptych.spectra.spectrum import Spectrum
 
@@ -23,9 +23,9 @@ _N_OTHERS = 255
 def run_lists(benchmark: Benchmark, asked: Asked, protocol: str, output: Path) -> list[str]:
     """Return the table of candidate ranking: with lists of the benchmark, or among 255 random molecules."""
     from diptych.cli.overlap import with_model_overlap
-    from diptych.evaluation.benchmark_run import count_lines, run_benchmark, save_run, summary_lines
+    from diptych.evaluation.audit.overlap import overlap_lines
+    from diptych.evaluation.benchmark.run import count_lines, run_benchmark, save_run, summary_lines
     from diptych.evaluation.evaluation import long_enough
-    from diptych.evaluation.overlap import overlap_lines
 
     settings = asked.settings
     questions, kept = _questions(benchmark, asked, protocol), asked.kept(benchmark, output)
@@ -47,9 +47,9 @@ def run_global(benchmark: Benchmark, asked: Asked, output: Path) -> list[str]:
     """Return the table of global retrieval by a model in its library, with the blind control."""
     from diptych.cli.overlap import with_model_overlap
     from diptych.cli.untrained import warn_of_ranking
-    from diptych.evaluation.benchmark_run import save_run, summary_lines
-    from diptych.evaluation.global_retrieval import global_answers, global_evaluation
-    from diptych.evaluation.overlap import overlap_lines
+    from diptych.evaluation.audit.overlap import overlap_lines
+    from diptych.evaluation.benchmark.run import save_run, summary_lines
+    from diptych.evaluation.protocols.global_retrieval import global_answers, global_evaluation
     from diptych.evaluation.wording import counted
     from diptych.retrieval import StructureLibrary
     from diptych.retrieval.rankers import FirstBlocks, target_rows, usable_vectors
@@ -103,7 +103,7 @@ def run_global(benchmark: Benchmark, asked: Asked, output: Path) -> list[str]:
 
 def run_few_shot(benchmark: Benchmark, asked: Asked, output: Path) -> list[str]:
     """Return the table of N-way K-shot re-identification: binned peaks, and a model with its blind control."""
-    from diptych.evaluation.protocols import binned_vectors, few_shot_table
+    from diptych.evaluation.protocols.tables import binned_vectors, few_shot_table
     from diptych.retrieval.rankers import usable_vectors
 
     known = benchmark.asked(asked.fold).spectra
@@ -123,8 +123,8 @@ def run_few_shot(benchmark: Benchmark, asked: Asked, output: Path) -> list[str]:
 def run_library_search(benchmark: Benchmark, asked: Asked, output: Path) -> list[str]:
     """Return the table of library search: the spectra of the fold among themselves and those of the training fold."""
     from diptych.cli.benchmark_rankers import check_distinct
-    from diptych.evaluation.protocols import library_search_table, search_count_lines, search_scorers
-    from diptych.evaluation.searchable_spectra import SearchableSpectra
+    from diptych.evaluation.protocols.searchable_spectra import SearchableSpectra
+    from diptych.evaluation.protocols.tables import library_search_table, search_count_lines, search_scorers
 
     known = benchmark.asked(asked.fold).spectra
     others = asked.training_spectra(benchmark)
@@ -150,7 +150,7 @@ def run_library_search(benchmark: Benchmark, asked: Asked, output: Path) -> list
 
 def run_robustness(benchmark: Benchmark, asked: Asked, output: Path) -> list[str]:
     """Return the table of robustness, with the first lists of the benchmark."""
-    from diptych.evaluation.robustness import energy_robustness, robustness, robustness_lines
+    from diptych.evaluation.protocols.robustness import energy_robustness, robustness, robustness_lines
     from diptych.evaluation.wording import query_count_lines
 
     queries, counts = _first_lists(benchmark, asked)
@@ -170,7 +170,7 @@ def run_robustness(benchmark: Benchmark, asked: Asked, output: Path) -> list[str
 
 def run_answer_absent(benchmark: Benchmark, asked: Asked, output: Path) -> list[str]:
     """Return the table of what scores say when the answer is taken out of the first lists of the benchmark."""
-    from diptych.evaluation.confidence_table import AskedLists, answer_absent_table, conformal_notes
+    from diptych.evaluation.protocols.confidence_table import AskedLists, answer_absent_table, conformal_notes
 
     queries, counts = _first_lists(benchmark, asked)
     lists = AskedLists(
@@ -208,7 +208,7 @@ def _first_lists(benchmark: Benchmark, asked: Asked) -> tuple[list[Query], dict[
 def _questions(benchmark: Benchmark, asked: Asked, protocol: str) -> Questions:
     if protocol != "256-way":
         return benchmark.questions(protocol, fold=asked.fold)
-    from diptych.evaluation.random_lists import queries_from_random_lists
+    from diptych.evaluation.questions.random_lists import queries_from_random_lists
 
     examples = asked.training_spectra(benchmark)
     known = benchmark.asked(asked.fold)
@@ -227,7 +227,7 @@ def _write_table(
     said: Sequence[str] = (),
 ) -> list[str]:
     """Write rows and counts; return the rows as a table, then what is said of them and the counts that are not 0."""
-    from diptych.evaluation.protocols import table_lines
+    from diptych.evaluation.protocols.tables import table_lines
     from diptych.evaluation.wording import query_count_lines
 
     _write({"rows": list(rows)} | ({"counts": counts} if counts else {}), benchmark, protocol, output)

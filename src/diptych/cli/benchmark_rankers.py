@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
     from diptych.data.annotated import AnnotatedSpectrum
     from diptych.embedding import JointEmbedding
-    from diptych.evaluation.benchmark_folder import Benchmark
-    from diptych.evaluation.benchmark_resume import KeptAnswers
-    from diptych.evaluation.benchmark_run import RunSettings
-    from diptych.evaluation.results_metadata import Mces
+    from diptych.evaluation.benchmark.folder import Benchmark
+    from diptych.evaluation.benchmark.resume import KeptAnswers
+    from diptych.evaluation.benchmark.run import RunSettings
+    from diptych.evaluation.results.metadata import Mces
     from diptych.molecules.structure import Structure
     from diptych.ranking import Query, Ranker, Training, VectorScorer
 
@@ -125,7 +125,7 @@ class Asked:
     @property
     def settings(self) -> RunSettings:
         """How answers are judged."""
-        from diptych.evaluation.benchmark_run import RunSettings
+        from diptych.evaluation.benchmark.run import RunSettings
 
         return RunSettings(
             n_bootstrap=self.n_bootstrap,
@@ -174,7 +174,7 @@ class Asked:
         Names in a fusion may be ``model``, and those of tables and of rankers by vectors, which are asked once. Where
         all queries are of one molecule there is no other's spectrum: the shuffled ones are left out, with a line.
         """
-        from diptych.evaluation.score_tables import ScoreTableRanker
+        from diptych.evaluation.results.score_tables import ScoreTableRanker
         from diptych.ranking import ShuffledSpectraRanker
         from diptych.ranking.registry import make_rankers, parts_of_fusion
 
@@ -208,7 +208,7 @@ class Asked:
 
     def kept(self, benchmark: Benchmark, output: Path) -> KeptAnswers:
         """Return the answers of a run that was stopped, to which those of this one are added."""
-        from diptych.evaluation.benchmark_resume import KeptAnswers
+        from diptych.evaluation.benchmark.resume import KeptAnswers
 
         files = [path for path in (self.dataset, self.structures, *self.vectors) if path is not None]
         settings = {"benchmark": benchmark.digest, "seed": self.seed, **self.provenance, **self.second_look}
@@ -268,7 +268,7 @@ class Asked:
             raise typer.BadParameter(f"{_PRIOR} needs --structures TABLE")
         if self.dataset is None:
             raise typer.BadParameter(f"{_PRIOR} learns from a training fold: give --dataset FILE")
-        from diptych.evaluation.unmeasured import unmeasured_structures
+        from diptych.evaluation.questions.unmeasured import unmeasured_structures
 
         return unmeasured_structures(self.structures, measured, at_most=_MOST_OTHERS, seed=self.seed)
 

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from diptych.annotation.calibration import ScoreCalibration
     from diptych.embedding import JointEmbedding
     from diptych.evaluation import Evaluation
-    from diptych.evaluation.known import KnownSpectra
-    from diptych.evaluation.lists import Questions
-    from diptych.evaluation.results_metadata import Mces
-    from diptych.evaluation.selection import Selection
+    from diptych.evaluation.questions.candidate_lists import Questions
+    from diptych.evaluation.questions.known import KnownSpectra
+    from diptych.evaluation.questions.selection import Selection
+    from diptych.evaluation.results.metadata import Mces
     from diptych.ranking import Query, Ranker
     from diptych.retrieval import EmbeddingRanker
     from diptych.retrieval.reranking import ReRankingRanker
@@ -62,7 +62,7 @@ class _Source:
 
     def check_output(self, path: Path) -> None:
         """Refuse a report that cannot be written, or that would take the place of what is read."""
-        from diptych.evaluation.results import ranks_path
+        from diptych.evaluation.results.query_results import ranks_path
         from diptych.files import check_writable
 
         for one in (path, ranks_path(path)):
@@ -148,7 +148,7 @@ def _evaluation(source: _Source, model: str | None, how: _How) -> Evaluation:
     from diptych.embedding import JointEmbedding
     from diptych.evaluation import evaluate
     from diptych.evaluation.evaluation import long_enough
-    from diptych.evaluation.results_metadata import check_mces
+    from diptych.evaluation.results.metadata import check_mces
     from diptych.retrieval.reranking import model_ranker, second_look_of
 
     check_mces(how.mces)
@@ -184,9 +184,9 @@ def _detailed(
     evaluation: Evaluation, queries: Sequence[Query], *, calibration: ScoreCalibration | None, mces: Mces
 ) -> Evaluation:
     """Return the evaluation with everything that is known of its queries, which goes into the table of results."""
-    from diptych.evaluation.results import QueryResults
-    from diptych.evaluation.results_metadata import described
-    from diptych.evaluation.results_scores import CandidateScores
+    from diptych.evaluation.results.metadata import described
+    from diptych.evaluation.results.query_results import QueryResults
+    from diptych.evaluation.results.scores import CandidateScores
 
     asked = set(evaluation.queries)
     kept = [query for query in queries if query.identifier in asked]
@@ -214,7 +214,7 @@ def _by_consensus(
 
 def _known(source: _Source) -> tuple[KnownSpectra, Mapping[str, Any]]:
     """Return the spectra to ask and what the report says of them."""
-    from diptych.evaluation.selection import Selection
+    from diptych.evaluation.questions.selection import Selection
 
     described: dict[str, Any] = {"spectra": source.spectra.name, "spectra_sha256": _sha256(source.spectra)}
     if source.fold is not None:
@@ -230,11 +230,11 @@ def _known(source: _Source) -> tuple[KnownSpectra, Mapping[str, Any]]:
 
 
 def _read(source: _Source, selection: Selection | None, described: dict[str, Any]) -> KnownSpectra:
-    from diptych.evaluation.known import KnownSpectra
+    from diptych.evaluation.questions.known import KnownSpectra
 
     if _is_dataset(source.spectra):
         from diptych.data.dataset import read_dataset
-        from diptych.evaluation.selection import read_fold
+        from diptych.evaluation.questions.selection import read_fold
 
         if selection is None and source.fold is not None:
             return KnownSpectra.from_annotated(read_fold(source.spectra, source.fold))
@@ -252,7 +252,7 @@ def _read(source: _Source, selection: Selection | None, described: dict[str, Any
 
 
 def _questions(source: _Source, known: KnownSpectra) -> Questions:
-    from diptych.evaluation.lists import queries_from_library, queries_from_lists
+    from diptych.evaluation.questions.candidate_lists import queries_from_library, queries_from_lists
 
     if source.library is not None:
         from diptych.retrieval import StructureLibrary

@@ -19,7 +19,7 @@ def show(evaluation: Evaluation, output: Path) -> None:
     """Print the table of an evaluation and a line for everything that was odd."""
     from rich.console import Console
 
-    from diptych.evaluation.results import ranks_path
+    from diptych.evaluation.results.query_results import ranks_path
 
     console = Console()
     console.print(_table(evaluation))
@@ -85,7 +85,7 @@ _REMARKS = {
 
 def _remarks(evaluation: Evaluation) -> list[str]:
     """Return a line for everything that was odd, and how the lists were matched."""
-    from diptych.evaluation.overlap import overlap_lines
+    from diptych.evaluation.audit.overlap import overlap_lines
     from diptych.evaluation.wording import counted, repeated_line
 
     said = {**evaluation.provenance, **evaluation.provenance["counts"]}

@@ -81,7 +81,7 @@ def _training_molecules(description: LibraryDescription, folder: Path, *, model:
     from diptych.cli.overlap import TRAINED_ON
     from diptych.encoders.model_folder import model_folder, read_description
     from diptych.errors import ForeignModelError, ModelError
-    from diptych.evaluation.overlap import read_first_blocks
+    from diptych.evaluation.audit.overlap import read_first_blocks
     from diptych.retrieval.description import STRUCTURES
     from diptych.retrieval.structure_table import first_blocks
 

@@ -96,7 +96,7 @@ def _scorer(name: str, model: str | None) -> tuple[SpectrumScorer, dict[str, Any
     if name not in _SCORERS:
         raise typer.BadParameter(f"no spectrum scorer {name!r}; expected one of {', '.join(_SCORERS)}")
     if name != "with_model":
-        from diptych.evaluation.protocols import search_scorers
+        from diptych.evaluation.protocols.tables import search_scorers
 
         if model is not None:
             raise typer.BadParameter(f"--scorer {name} asks no model; expected --scorer with_model beside --model")

@@ -10,8 +10,8 @@ import typer
 
 if TYPE_CHECKING:
     from diptych.evaluation import Evaluation
-    from diptych.evaluation.known import KnownSpectra
-    from diptych.evaluation.overlap import Overlap
+    from diptych.evaluation.audit.overlap import Overlap
+    from diptych.evaluation.questions.known import KnownSpectra
 
 TRAINED_ON = "training_first_blocks.txt"
 
@@ -34,7 +34,7 @@ def overlap_command(
     The table that is written goes into 'diptych evaluate --accessions TABLE --fold new'.
     """
     from diptych.encoders.model_folder import model_folder
-    from diptych.evaluation.overlap import Overlap, read_first_blocks
+    from diptych.evaluation.audit.overlap import Overlap, read_first_blocks
     from diptych.evaluation.wording import repeated_line
     from diptych.files import check_writable
 
@@ -56,7 +56,7 @@ def overlap_command(
 def with_model_overlap(evaluation: Evaluation, model: str | None) -> Evaluation:
     """Return the evaluation of a model, told what it was trained on; as it is where the model's folder does not say."""
     from diptych.encoders.model_folder import model_folder
-    from diptych.evaluation.overlap import read_first_blocks, with_overlap
+    from diptych.evaluation.audit.overlap import read_first_blocks, with_overlap
 
     trained_on = model_folder(model) / TRAINED_ON
     return with_overlap(evaluation, read_first_blocks(trained_on)) if trained_on.is_file() else evaluation
@@ -65,7 +65,7 @@ def with_model_overlap(evaluation: Evaluation, model: str | None) -> Evaluation:
 def seen_lines(model: str, targets: Sequence[str]) -> list[str]:
     """Return how many spectra are of molecules that a model was trained on; nothing where its folder does not say."""
     from diptych.encoders.model_folder import model_folder
-    from diptych.evaluation.overlap import overlap_lines, read_first_blocks
+    from diptych.evaluation.audit.overlap import overlap_lines, read_first_blocks
 
     path = model_folder(model) / TRAINED_ON
     if not path.is_file():
@@ -77,7 +77,7 @@ def seen_lines(model: str, targets: Sequence[str]) -> list[str]:
 
 def _known(path: Path) -> tuple[KnownSpectra, int, list[str]]:
     """Return the spectra of a file, how many records could not be read, and what repeated identifiers became."""
-    from diptych.evaluation.known import KnownSpectra
+    from diptych.evaluation.questions.known import KnownSpectra
 
     if path.suffix.lower() == ".parquet":
         from diptych.data.dataset import read_dataset

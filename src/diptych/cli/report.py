@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from diptych.evaluation.report_section import Section
-    from diptych.evaluation.report_sections import Method
+    from diptych.evaluation.report.section import Section
+    from diptych.evaluation.report.sections import Method
     from diptych.spectra import Spectrum
 
 _MAPPED = 1500
@@ -41,8 +41,8 @@ def report_command(
     ] = Path("page.html"),
 ) -> None:
     """Write tables and pictures of saved results as one self-contained page."""
-    from diptych.evaluation.report_files import ladder_section, robustness_section, write_report
-    from diptych.evaluation.report_sections import result_sections
+    from diptych.evaluation.report.files import ladder_section, robustness_section, write_report
+    from diptych.evaluation.report.sections import result_sections
 
     if model and spectra is None:
         raise typer.BadParameter("--model needs --spectra FILE: the spectra whose vectors are mapped")
@@ -62,7 +62,7 @@ def report_command(
 
 
 def _methods(results: Sequence[str]) -> dict[str, Method]:
-    from diptych.evaluation.report_files import read_method
+    from diptych.evaluation.report.files import read_method
 
     methods: dict[str, Method] = {}
     for text in results:
@@ -131,8 +131,8 @@ def _maps(model: str, spectra: dict[str, Spectrum], method: Method, *, seed: int
     import numpy as np
 
     from diptych.embedding import JointEmbedding
-    from diptych.evaluation.projection import PROJECTIONS
-    from diptych.evaluation.report_files import map_section
+    from diptych.evaluation.report.files import map_section
+    from diptych.evaluation.report.projection import PROJECTIONS
     from diptych.molecules import Structure
     from diptych.molecules.structural_class import structural_class
 
@@ -169,9 +169,9 @@ def _maps(model: str, spectra: dict[str, Spectrum], method: Method, *, seed: int
 
 
 def _hardest(method: Method, spectra: dict[str, Spectrum]) -> list[Section]:
-    from diptych.evaluation.audit import hardest_queries
-    from diptych.evaluation.audit_drawing import HOW_TO_READ, cases_drawn
-    from diptych.evaluation.report_section import Section
+    from diptych.evaluation.audit.audit import hardest_queries
+    from diptych.evaluation.audit.drawing import HOW_TO_READ, cases_drawn
+    from diptych.evaluation.report.section import Section
 
     cases = hardest_queries(method.results, n=8)
     if not cases:

@@ -14,19 +14,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diptych.errors import EvaluationError
-from diptych.evaluation.audit_page import table
-from diptych.evaluation.comparison_table import holm, mark_of, p_floor, p_legend, paired_bootstrap, shown_p
-from diptych.evaluation.figures import COLOURS, GREY, drawing, png, svg
-from diptych.evaluation.figures_of_merit import summarised
-from diptych.evaluation.metrics import hits, reciprocal
-from diptych.evaluation.report_section import plain
+from diptych.evaluation.report.figures import COLOURS, GREY, drawing, png, svg
+from diptych.evaluation.report.section import plain
+from diptych.evaluation.report.tables import table
+from diptych.evaluation.statistics.comparison_table import holm, mark_of, p_floor, p_legend, paired_bootstrap, shown_p
+from diptych.evaluation.statistics.figures_of_merit import summarised
+from diptych.evaluation.statistics.metrics import hits, reciprocal
 from diptych.evaluation.wording import queries_of_molecules
 from diptych.files import replacing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from diptych.evaluation.results import QueryResults
+    from diptych.evaluation.results.query_results import QueryResults
 
 _TITLE_WIDTH = 48  # letters, about as wide as the axes
 BASE = "base"

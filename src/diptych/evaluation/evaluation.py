@@ -15,15 +15,15 @@ from numpy.typing import NDArray
 
 import diptych
 from diptych.errors import EvaluationError
-from diptych.evaluation.answers import Answers, ask
-from diptych.evaluation.bootstrap import molecule_intervals
-from diptych.evaluation.metrics import gains, sum_by_molecule
-from diptych.evaluation.results_rows import structure_counts
+from diptych.evaluation.results.answers import Answers, ask
+from diptych.evaluation.results.rows import structure_counts
+from diptych.evaluation.statistics.bootstrap import molecule_intervals
+from diptych.evaluation.statistics.metrics import gains, sum_by_molecule
 from diptych.evaluation.wording import queries_of_molecules
 
 if TYPE_CHECKING:
-    from diptych.evaluation.results import QueryResults
-    from diptych.evaluation.results_scores import CandidateScores
+    from diptych.evaluation.results.query_results import QueryResults
+    from diptych.evaluation.results.scores import CandidateScores
     from diptych.ranking.query import Query
     from diptych.ranking.ranking import Ranker
 
@@ -137,20 +137,20 @@ class Evaluation:
 
     def to_report(self) -> dict[str, Any]:
         """Return the report as JSON-able data; rates are fractions in [0, 1]."""
-        from diptych.evaluation.report import report_of
+        from diptych.evaluation.results.saved_report import report_of
 
         return report_of(self)
 
     def save(self, path: Path) -> None:
         """Write the report as JSON and, beside it, the ranks of every query as ``<stem>.ranks.tsv``."""
-        from diptych.evaluation.report import save
+        from diptych.evaluation.results.saved_report import save
 
         save(self, path)
 
     @classmethod
     def load(cls, path: Path) -> Evaluation:
         """Return a saved evaluation; its figures can be computed anew without the model."""
-        from diptych.evaluation.report import load
+        from diptych.evaluation.results.saved_report import load
 
         return load(path)
 

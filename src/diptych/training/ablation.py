@@ -14,7 +14,7 @@ from typing import Any
 from diptych.embedding import JointEmbedding
 from diptych.errors import ConfigError, DiptychError, EvaluationError
 from diptych.evaluation.ablation import BASE, AblationTable, ablation_table
-from diptych.evaluation.results import QueryResults
+from diptych.evaluation.results.query_results import QueryResults
 from diptych.files import replacing
 from diptych.presets import read_preset
 from diptych.training.config import RunConfig

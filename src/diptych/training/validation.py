@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from diptych.annotation.calibration import fit_temperature
 from diptych.evaluation import evaluate
-from diptych.evaluation.results import QueryResults
+from diptych.evaluation.results.query_results import QueryResults
 from diptych.retrieval.reranking import (
     ReRanking,
     ReRankingRanker,

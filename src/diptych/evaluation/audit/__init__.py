@@ -1,0 +1,1 @@
+"""Why a method fails: leaks, what it uses, where it errs, what drove its decisions."""

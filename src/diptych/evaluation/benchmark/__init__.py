@@ -1,0 +1,1 @@
+"""Benchmarks frozen into a folder with a digest, and rankers asked on them."""

@@ -1,0 +1,1 @@
+"""Protocols beyond a ranked list: library search, few-shot, robustness, whole libraries, absent answers."""

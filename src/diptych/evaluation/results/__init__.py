@@ -1,0 +1,1 @@
+"""What was answered: ranks, scores and metadata of every query, and their files."""
