@@ -62,10 +62,10 @@ def test_at_most_two_hydrogens_move(n_hydrogens: int, explained: bool, adduct: s
 def test_without_a_precursor_the_last_peak_takes_its_place():
     cation, whole = ETHYL - ELECTRON, ETHANOL.exact_mass + PROTON
     candidates = CandidateList(structures=(ETHANOL, ETHER))
-    unknown = Spectrum.from_peaks([cation, whole], [25.0, 100.0])
+    unknown = Spectrum.from_peaks([cation, 40.0, whole], [25.0, 1.0, 100.0])
     query = Query(identifier="q", spectrum=unknown, target="", candidates=candidates)
     (scores,) = BondDisconnectionRanker().score([query])
-    np.testing.assert_array_equal(scores, ask([cation, whole], [25.0, 100.0]))
+    np.testing.assert_array_equal(scores, ask([cation, 40.0, whole], [25.0, 1.0, 100.0]))
 
 
 @pytest.mark.parametrize(("ppm", "explained"), [(-10.1, False), (-9.9, True), (9.9, True), (10.1, False)])

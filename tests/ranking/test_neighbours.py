@@ -131,6 +131,7 @@ def test_the_nearest_molecules_of_some_spectra():
 def test_as_many_rows_as_are_asked_for_and_ties_with_the_last_but_none_without_likeness(n_rows: int, rows: list[int]):
     similarity = np.array([0.5, 0.1, 0.9, 0.0, 0.3, 0.3], dtype=np.float32)
     assert nearest_rows(similarity, n_rows).tolist() == rows
+    assert nearest_rows(np.array([0.5, 0.1, 0.9], dtype=np.float32), 2).tolist() == [0, 2]
 
 
 @pytest.mark.parametrize("n_neighbours", [1, 2])

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from diptych.errors import EvaluationError
+from diptych.ranking import spectrum_scorers
 from diptych.ranking.modified_cosine import ModifiedCosineScorer
 from diptych.ranking.peak_matching import CosineScorer, SpectralEntropyScorer, entropy_weights
 from diptych.ranking.spectrum_scorers import SpectrumScorer
@@ -79,6 +80,15 @@ def test_a_spectrum_without_peaks_is_like_nothing(scorer: SpectrumScorer):
     np.testing.assert_allclose(scores(scorer, [empty, one], [one, empty]), [[0, 0], [1, 0]])
 
 
+@pytest.mark.parametrize("scorer", [CosineScorer(), SpectralEntropyScorer()])
+def test_blocks_of_any_size_give_the_same_scores(scorer: SpectrumScorer, monkeypatch: pytest.MonkeyPatch):
+    some = [spectrum([50, 60 + i % 3, 70 + i % 2], [1, 2, 3]) for i in range(7)]
+    whole = scores(scorer, some, some[:3])
+    monkeypatch.setattr(spectrum_scorers, "_CELLS_AT_A_TIME", 6)
+    assert [block.shape for block in scorer.scores(some, some[:3])] == [(2, 3), (2, 3), (2, 3), (1, 3)]
+    np.testing.assert_array_equal(scores(scorer, some, some[:3]), whole)
+
+
 @given(first=peaks, second=peaks)
 def test_similarity_is_symmetric_and_lies_between_0_and_1(first: list, second: list):
     pair = [spectrum(*map(list, zip(*items, strict=True))) if items else spectrum([], []) for items in (first, second)]
@@ -120,6 +130,13 @@ def test_modified_cosine_finds_what_a_shift_hides():
     b = spectrum([114, 164], [1, 1], precursor_mz=214.0)
     assert scores(CosineScorer(), [a], [b])[0, 0] == 0
     assert scores(ModifiedCosineScorer(), [a], [b, a])[0] == pytest.approx([1, 1])
+
+
+@pytest.mark.parametrize(("apart", "alike"), [(0.015, 1.0), (0.025, 0.0)])
+def test_every_measure_matches_peaks_within_two_hundredths(apart: float, alike: float):
+    one, other = (spectrum([100 + shift], [1.0], precursor_mz=200.0) for shift in (0, apart))
+    for scorer in (CosineScorer(), SpectralEntropyScorer(), ModifiedCosineScorer()):
+        assert scores(scorer, [one], [other])[0, 0] == pytest.approx(alike)
 
 
 def test_modified_cosine_leaves_out_peaks_below_a_ten_thousandth_of_the_base_peak():
