@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,12 @@ def test_runs_are_kept_and_a_second_call_trains_nothing(amides: Path, tmp_path: 
     again: list[str] = []
     run_ablation(found, tmp_path / "out", n_bootstrap=50, report=again.append)
     assert again.count("finished before") == 3
+    for cell in (tmp_path / "out").rglob("cell.json"):  # as one written before there was such an option
+        said = json.loads(cell.read_text())
+        assert said["training"].pop("keep_every") == 0
+        cell.write_text(json.dumps(said))
+    run_ablation(found, tmp_path / "out", n_bootstrap=50, report=again.append)
+    assert again.count("finished before") == 6
     with pytest.raises(ConfigError, match=r"was trained with another training\.epochs; name another folder"):
         run_ablation(found, tmp_path / "out", overrides={"training": {"epochs": 2}})
 
@@ -113,7 +120,7 @@ def test_a_seed_for_every_cell_is_refused(tmp_path: Path):
         list(plan(tmp_path, tmp_path / "p.toml").cells({"training": {"seed": 4}}))
 
 
-@pytest.mark.parametrize("text", ["{", "[1]"])
+@pytest.mark.parametrize("text", ["{", "[1]", '{"training": {"epoch": 1}}'])
 def test_a_run_whose_configuration_is_damaged_is_named(amides: Path, tmp_path: Path, text: str):
     cell = tmp_path / "out" / "runs" / "base" / "base" / "seed-3" / "cell.json"
     cell.parent.mkdir(parents=True)

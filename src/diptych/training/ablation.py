@@ -280,9 +280,8 @@ def _check_same(path: Path, config: RunConfig) -> None:
     if not path.is_file():
         return
     try:
-        before = json.loads(path.read_text(encoding="utf-8"))
-        before.items()
-    except (OSError, ValueError, AttributeError) as error:
+        before = RunConfig.from_dict(json.loads(path.read_text(encoding="utf-8"))).to_dict()
+    except (OSError, ValueError, AttributeError, ConfigError) as error:
         raise ConfigError(
             f"{path}: cannot be read: {error}; expected the configuration of the run beside it"
         ) from error
@@ -291,7 +290,7 @@ def _check_same(path: Path, config: RunConfig) -> None:
         f"{section}.{key}"
         for section, values in after.items()
         for key, value in values.items()
-        if before.get(section, {}).get(key) != value and (section, key) not in {("data", "cache"), ("data", "workers")}
+        if before[section][key] != value and (section, key) not in {("data", "cache"), ("data", "workers")}
     ]
     if changed:
         raise ConfigError(f"{path.parent}: was trained with another {', '.join(changed)}; name another folder")
