@@ -76,8 +76,8 @@ PROTOCOLS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("measured-without-prior", ("--prior", "0", "--ranker", BESIDE)),
     ("256-way", ("--ranker", f"{BESIDE},precursor_mass")),
     ("few-shot", ()),
-    ("library-search", ()),
-    ("answer-absent", ("--ranker", "nearest_neighbours_20", "--min-list-length", "2")),
+    ("library-search", ("--ranker", "precursor_mz,binned_cosine,spectral_entropy,match_evidence")),
+    ("answer-absent", ("--ranker", BESIDE, "--min-list-length", "2")),
     ("robustness", ("--min-list-length", "2")),
 )
 

@@ -159,9 +159,8 @@ def write_protocols(folders: Sequence[tuple[str, Path]], output: Path, *, title:
             figures[protocol] = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
         else:
             (file,) = folder.glob("*.json")
-            rows = json.loads(file.read_text(encoding="utf-8"))["rows"]
-            lines += [*table_of(rows), ""]
-            figures[protocol] = rows
+            figures[protocol] = json.loads(file.read_text(encoding="utf-8"))
+            lines += [*table_of(figures[protocol]["rows"]), ""]
     lines += [f"    python {shlex.join(sys.argv)}", ""]
     _write(output.with_suffix(".md"), "\n".join(lines))
     _write(output.with_suffix(".json"), json.dumps(figures, indent=1) + "\n")

@@ -514,6 +514,17 @@ def test_few_shot_asks_the_model_its_blind_control_and_binned_peaks(benchmark: P
     assert "| x | 50.0 |" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("protocol", ["few-shot", "answer-absent", "robustness", "library-search"])
+def test_a_table_says_what_it_takes_to_repeat_it(benchmark: Path, monkeypatch, protocol: str):
+    options = ("--model", "any", "--protocol", protocol, "--seed", "3", "--fold", "test", "-o", "r")
+    options += () if protocol == "library-search" else ("--bootstrap", "7")
+    monkeypatch.setattr("diptych.evaluation.protocols.tables.few_shot_table", lambda *_, **__: [{"accuracy": 0.5}])
+    assert run(monkeypatch, "run", "b", *options) == 0
+    said = json.loads((benchmark / "r" / f"{protocol}.json").read_text())
+    assert (said["fold"], said["seed"], said["model_digest"], said["prior"]) == ("test", 3, "c0ffee", 1.0)
+    assert said.get("n_bootstrap") == (None if protocol == "library-search" else 7)
+
+
 def test_library_search_takes_the_training_fold_for_references(benchmark: Path, monkeypatch, capsys):
     options = ("--protocol", "library-search", "--model", "any", "--dataset", "d.parquet", "-o", "r")
     assert run(monkeypatch, "run", "b", *options) == 0

@@ -117,7 +117,7 @@ def run_few_shot(benchmark: Benchmark, asked: Asked, output: Path) -> list[str]:
             **vectors,
         }
     rows = few_shot_table(vectors, molecules, n_bootstrap=asked.n_bootstrap, seed=asked.seed)
-    return _write_table(rows, benchmark, "few-shot", output)
+    return _write_table(rows, benchmark, asked, "few-shot", output)
 
 
 def run_library_search(benchmark: Benchmark, asked: Asked, output: Path) -> list[str]:
@@ -145,7 +145,7 @@ def run_library_search(benchmark: Benchmark, asked: Asked, output: Path) -> list
         scorers = [EmbeddingScorer(model), with_match_evidence(model), EmbeddingScorer(model, blind=True), *scorers]
     check_distinct([scorer.name for scorer in scorers])
     rows = library_search_table(scorers, searchable, rows=np.arange(len(known)), seed=asked.seed)
-    return _write_table(rows, benchmark, "library-search", output, said=search_count_lines(rows))
+    return _write_table(rows, benchmark, asked, "library-search", output, said=search_count_lines(rows))
 
 
 def run_robustness(benchmark: Benchmark, asked: Asked, output: Path) -> list[str]:
@@ -163,7 +163,7 @@ def run_robustness(benchmark: Benchmark, asked: Asked, output: Path) -> list[str
     for ranker in kept.of(asked.rankers(benchmark, queries)):
         rows += robustness(ranker, queries, **how) + energy_robustness(ranker, queries, **how)
     content = {"rows": [row.to_dict() for row in rows], "counts": counts}
-    _write(content, benchmark, "robustness", output)
+    _write(content, benchmark, asked, "robustness", output)
     kept.done()
     return [*robustness_lines(rows), *query_count_lines(counts), f"Written: {output}"]
 
@@ -184,7 +184,7 @@ def run_answer_absent(benchmark: Benchmark, asked: Asked, output: Path) -> list[
     )
     told = "left out: the list lacks the answer, or the answer or all others have no score"
     said = [*([told] if any(row["left_out"] for row in rows) else []), *conformal_notes(rows)]
-    lines = _write_table(rows, benchmark, "answer-absent", output, counts=counts, said=said)
+    lines = _write_table(rows, benchmark, asked, "answer-absent", output, counts=counts, said=said)
     kept.done()
     return lines
 
@@ -220,6 +220,7 @@ def _questions(benchmark: Benchmark, asked: Asked, protocol: str) -> Questions:
 def _write_table(
     rows: Sequence[Mapping[str, Any]],
     benchmark: Benchmark,
+    asked: Asked,
     protocol: str,
     output: Path,
     *,
@@ -230,13 +231,22 @@ def _write_table(
     from diptych.evaluation.protocols.tables import table_lines
     from diptych.evaluation.wording import query_count_lines
 
-    _write({"rows": list(rows)} | ({"counts": counts} if counts else {}), benchmark, protocol, output)
+    _write({"rows": list(rows)} | ({"counts": counts} if counts else {}), benchmark, asked, protocol, output)
     return [*table_lines(rows), *said, *query_count_lines(counts or {}), f"Written: {output}"]
 
 
-def _write(content: Mapping[str, Any], benchmark: Benchmark, protocol: str, output: Path) -> None:
+def _write(content: Mapping[str, Any], benchmark: Benchmark, asked: Asked, protocol: str, output: Path) -> None:
     from diptych.files import replacing
 
-    said = {"protocol": protocol, "benchmark": benchmark.folder.name, "benchmark_digest": benchmark.digest, **content}
+    said = {
+        "protocol": protocol,
+        "benchmark": benchmark.folder.name,
+        "benchmark_digest": benchmark.digest,
+        "fold": asked.fold,
+        "seed": asked.seed,
+        **({} if protocol == "library-search" else {"n_bootstrap": asked.n_bootstrap}),
+        **asked.provenance,
+        **content,
+    }
     with replacing(output / f"{protocol}.json") as temporary:
         temporary.write_text(json.dumps(said, indent=2, allow_nan=False) + "\n", encoding="utf-8")
