@@ -507,3 +507,42 @@ def test_a_control_of_the_method_s_name_is_refused(evaluated: Path, monkeypatch,
     arguments = ("audit", "r.json", "--control", "carbon-counter=r.json", "--bootstrap", "5", "-o", "audit")
     assert run(monkeypatch, *arguments) == 1
     assert "a control is called 'carbon-counter', as the method is; expected another name" in capsys.readouterr().err
+
+
+def test_spectra_of_no_query_are_refused_and_those_of_some_are_told(evaluated: Path, monkeypatch, capfd):
+    other = SPECTRUM.format(name="fourth", mass=89.0961, smiles="OCCCCC", peak=5)
+    (evaluated / "o.mgf").write_text(other)
+    assert run(monkeypatch, "audit", "r.json", "--spectra", "o.mgf", "-o", "audit") == 2
+    said = " ".join(capfd.readouterr().err.replace("│", " ").split())
+    assert "--spectra o.mgf: none of its spectra is a query of r.json" in said
+    (evaluated / "o.mgf").write_text(other + MGF.split("END IONS\n")[0] + "END IONS\n")
+    assert run(monkeypatch, "audit", "r.json", "--spectra", "o.mgf", "--bootstrap", "5", "-o", "audit") == 0
+    assert "Warning: --spectra o.mgf has 1 of the 2 queries; the others are neither" in capfd.readouterr().err
+
+
+def test_lists_of_another_length_than_was_asked_are_told(evaluated: Path, monkeypatch, capfd):
+    (evaluated / "lists.json").write_text(json.dumps(LISTS | {"CCO": ["CCO", "CCCO"]}))
+    options = ("--model", "any", "--labels", "0", "--bootstrap", "5", "-o", "audit")
+    assert run(monkeypatch, "audit", "r.json", *SOURCE, *options) == 0
+    said = "Warning: 1 of 2 lists in --candidates lists.json have another length than the results say"
+    assert capfd.readouterr().err.count(said) == 1
+
+
+def test_a_smiles_of_the_results_that_cannot_be_read_is_named_with_its_query(evaluated: Path, monkeypatch, capfd):
+    table = evaluated / "r.ranks.tsv"
+    header, first, second = table.read_text().splitlines()
+    wrong = second.replace("CCCO", "CC(CO").replace("\t1\t3\t", "\t2\t3\t")
+    assert wrong != second
+    table.write_text("\n".join([header, first, wrong]) + "\n")
+    for words in (("audit", "r.json", "-o", "audit"), ("report", "r.json", "--spectra", "s.mgf", "-o", "p.html")):
+        assert run(monkeypatch, *words, "--bootstrap", "5") == 1
+        error = capfd.readouterr().err
+        assert "results, query 'second': " in error
+        assert "CC(CO" in error
+
+
+def test_a_wrong_file_of_robustness_is_told_before_anything_is_computed(evaluated: Path, monkeypatch, capfd):
+    monkeypatch.setattr("diptych.evaluation.report.sections.result_sections", lambda *_, **__: pytest.fail("computed"))
+    (evaluated / "w.json").write_text("{}")
+    assert run(monkeypatch, "report", "r.json", "--robustness", "w.json", "-o", "p.html") == 1
+    assert "w.json: no rows with ranker, perturbation, strength and metrics" in capfd.readouterr().err

@@ -563,7 +563,11 @@ def test_a_model_that_ranks_no_structures_is_said_to(benchmark: Path, monkeypatc
 def test_the_256_way_lists_need_so_many_molecules(benchmark: Path, monkeypatch, capfd):
     options = ("--protocol", "256-way", "--ranker", "random", "--dataset", "d.parquet", "-o", "r")
     assert run(monkeypatch, "run", "b", *options) == 1
-    assert "2 molecules beside the target" in capfd.readouterr().err
+    error = capfd.readouterr().err
+    assert "2 molecules beside the target" in error
+    assert "--dataset" not in error
+    assert run(monkeypatch, "run", "b", "--protocol", "256-way", "--ranker", "random", "-o", "r") == 1
+    assert "expected at least 255; --dataset adds the molecules of the training fold" in capfd.readouterr().err
 
 
 class Library:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import typer
 
+from diptych.evaluation.wording import counted
 from diptych.training.influence import Example
 
 if TYPE_CHECKING:
@@ -192,15 +193,33 @@ class Material:
         if self.tested is None or not self.lists:
             return ()
         kept = tuple(item for item in self.tested.spectra if item.spectrum.identifier in self.measured)
-        return queries_from_lists(replace(self.tested, spectra=kept), self.lists).queries if kept else ()
+        found = queries_from_lists(replace(self.tested, spectra=kept), self.lists).queries if kept else ()
+        lengths = dict(zip(self.results.queries, self.results.n_candidates.tolist(), strict=True))
+        n_other = sum(query.candidates.n_candidates != lengths[query.identifier] for query in found)
+        if n_other:
+            typer.echo(
+                f"Warning: {n_other:,} of {counted(len(found), 'list', 'lists')} in --candidates {self.candidates} "
+                "have another length than the results say: what is asked anew is not what was asked.",
+                err=True,
+            )
+        return found
 
     @cached_property
     def asked(self) -> list[Spectrum]:
         """The spectra of the queries; of queries that are called otherwise (a consensus), those of their molecules."""
         asked, targets = set(self.results.queries), set(self.results.targets)
         every = self.tested.spectra if self.tested else ()
-        found = [item.spectrum for item in every if item.spectrum.identifier in asked]
-        return found or [item.spectrum for item in every if item.target in targets]
+        named = [item.spectrum for item in every if item.spectrum.identifier in asked]
+        found = named or [item.spectrum for item in every if item.target in targets]
+        if self.tested is not None and not found:
+            raise typer.BadParameter(f"--spectra {self.spectra}: none of its spectra is a query of {self.results_path}")
+        if 0 < len(set(map(_identifier, named))) < len(asked):
+            typer.echo(
+                f"Warning: --spectra {self.spectra} has {len(set(map(_identifier, named))):,} of the {len(asked):,} "
+                "queries; the others are neither compared nor asked anew.",
+                err=True,
+            )
+        return found
 
     @cached_property
     def embeddings(self) -> list[JointEmbedding]:
@@ -208,6 +227,10 @@ class Material:
         from diptych.embedding import JointEmbedding
 
         return [JointEmbedding.load(model) for model in self.models]
+
+
+def _identifier(spectrum: Spectrum) -> str:
+    return spectrum.identifier
 
 
 def _is_dataset(path: Path | None) -> bool:

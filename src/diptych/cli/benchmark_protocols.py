@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import typer
 
+from diptych.errors import EvaluationError
+
 if TYPE_CHECKING:
     from diptych.cli.benchmark_rankers import Asked
     from diptych.evaluation.benchmark.folder import Benchmark
@@ -214,7 +216,12 @@ def _questions(benchmark: Benchmark, asked: Asked, protocol: str) -> Questions:
     known = benchmark.asked(asked.fold)
     own = [item.structure for item in known.spectra if item.structure is not None]
     pool = [*own, *(example.structure for example in examples)]
-    return queries_from_random_lists(known, pool, n_others=_N_OTHERS, seed=asked.seed)
+    try:
+        return queries_from_random_lists(known, pool, n_others=_N_OTHERS, seed=asked.seed)
+    except EvaluationError as error:
+        if asked.dataset is None:
+            raise EvaluationError(f"{error}; --dataset adds the molecules of the training fold") from error
+        raise
 
 
 def _write_table(

@@ -8,9 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from diptych.errors import EvaluationError, StructureError
+
 if TYPE_CHECKING:
     from diptych.evaluation.report.section import Section
     from diptych.evaluation.report.sections import Method
+    from diptych.evaluation.results.query_results import QueryResults
+    from diptych.molecules import Structure
     from diptych.spectra import Spectrum
 
 _MAPPED = 1500
@@ -52,9 +56,9 @@ def report_command(
     methods = _methods(results)
     first_name, first = next(iter(methods.items()))
     measured = _spectra(spectra, first, name=first_name) if spectra else {}
-    sections = result_sections(methods, n_bootstrap=bootstrap, seed=seed)
-    sections += [robustness_section(robustness)] if robustness else []
-    sections += [ladder_section(rungs)] if rungs else []
+    others = [robustness_section(robustness)] if robustness else []  # first, as a file may be of another kind
+    others += [ladder_section(rungs)] if rungs else []
+    sections = [*result_sections(methods, n_bootstrap=bootstrap, seed=seed), *others]
     sections += _maps(model, measured, first, seed=seed) if model else []
     sections += _hardest(first, measured)
     write_report(title, sections, output)
@@ -133,7 +137,6 @@ def _maps(model: str, spectra: dict[str, Spectrum], method: Method, *, seed: int
     from diptych.embedding import JointEmbedding
     from diptych.evaluation.report.files import map_section
     from diptych.evaluation.report.projection import PROJECTIONS
-    from diptych.molecules import Structure
     from diptych.molecules.structural_class import structural_class
 
     results = method.results
@@ -149,9 +152,7 @@ def _maps(model: str, spectra: dict[str, Spectrum], method: Method, *, seed: int
     embedding = JointEmbedding.load(model)
     vectors = {
         "spectra": embedding.encode_spectra([spectra[results.queries[row]] for row in rows]),
-        "molecules": embedding.encode_structures(
-            [Structure.from_smiles(results.text("target_smiles")[row]) for row in rows]
-        ),
+        "molecules": embedding.encode_structures([_answer(results, row) for row in rows]),
     }
     labels = {
         "structural class": [structural_class(results.text("target_smiles")[row]) for row in rows],
@@ -166,6 +167,15 @@ def _maps(model: str, spectra: dict[str, Spectrum], method: Method, *, seed: int
         )
         for kind, found in vectors.items()
     ]
+
+
+def _answer(results: QueryResults, row: int) -> Structure:
+    from diptych.molecules import Structure
+
+    try:
+        return Structure.from_smiles(results.text("target_smiles")[row])
+    except StructureError as error:
+        raise EvaluationError(f"results, query {results.queries[row]!r}: {error}") from error
 
 
 def _hardest(method: Method, spectra: dict[str, Spectrum]) -> list[Section]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from diptych.errors import EvaluationError, StructureError
 from diptych.evaluation.audit.page import sections
 from diptych.evaluation.report.figures import COLOURS, GREY, drawing, svg
 from diptych.evaluation.report.page import heading, page
@@ -33,8 +34,8 @@ _LABEL_WIDTH = 0.09
 
 HOW_TO_READ = (
     "Wrong by the widest margin of score, one per molecule. Upwards, the peaks that two cuts of the answer explain "
-    "(10 ppm, "
-    "up to two hydrogens moved); downwards the same peaks for the structure that stood first; grey is unexplained."
+    "(10 ppm, up to two hydrogens moved); downwards the same peaks for the structure that stood first; grey is "
+    "unexplained."
 )
 
 
@@ -74,8 +75,20 @@ def hard_cases(cases: Sequence[HardCase], spectra: Mapping[str, Spectrum]) -> st
 
 
 def cases_drawn(cases: Sequence[HardCase], spectra: Mapping[str, Spectrum]) -> str:
-    """Return spectrum, answer and what stood first of every case, as HTML."""
-    return "\n".join(_case(number, case, spectra.get(case.query)) for number, case in enumerate(cases))
+    """Return spectrum, answer and what stood first of every case, as HTML.
+
+    Raises
+    ------
+    EvaluationError
+        A SMILES of the results cannot be read.
+    """
+    found = []
+    for number, case in enumerate(cases):
+        try:
+            found.append(_case(number, case, spectra.get(case.query)))
+        except StructureError as error:
+            raise EvaluationError(f"results, query {case.query!r}: {error}") from error
+    return "\n".join(found)
 
 
 def _case(number: int, case: HardCase, spectrum: Spectrum | None) -> str:
