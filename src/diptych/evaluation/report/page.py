@@ -5,11 +5,11 @@ from __future__ import annotations
 from html import escape
 
 _STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; color: #1a1a1a; max-width: 64rem; margin: 2rem auto; padding: 0 1rem; }
+body { font: 15px/1.5 system-ui, sans-serif; color: #1a1a1a; max-width: 84rem; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2.2rem; border-bottom: 1px solid #ddd; }
 h3 { font-size: 1rem; margin-bottom: .3rem; } p { max-width: 48rem; }
 table { border-collapse: collapse; font-size: 13px; margin: .6rem 0; font-variant-numeric: tabular-nums; }
-.wide { overflow-x: auto; } .number { white-space: nowrap; }
+.wide { overflow-x: auto; } .number, td:first-child { white-space: nowrap; }
 th { text-align: left; border-bottom: 1px solid #888; } td, th { padding: .15rem .6rem .15rem 0; vertical-align: top; }
 tr:nth-child(even) td { background: #f7f7f7; }
 svg.figure { width: 100%; max-width: 44rem; height: auto; display: block; margin: .6rem 0; }
