@@ -439,6 +439,22 @@ def test_a_run_that_was_stopped_goes_on_with_what_was_answered(benchmark: Path, 
         assert Path("results", name).read_bytes() == Path("whole", name).read_bytes()
 
 
+def test_a_run_that_was_stopped_forgets_answers_to_a_table_that_changed(benchmark: Path, monkeypatch):
+    words = ("run", "b", "--scores", "tool.tsv", "--ranker", "tool+random,precursor_mass", "--bootstrap", "20")
+    rows = "".join(f"{{}}\t{smiles}\t{smiles.count('C')}\n" for smiles in ("CCO", "COC"))
+    names = [f"{smiles}-{number}" for smiles in SMILES[:2] for number in range(2)]
+    table = "query\tsmiles\tscore\n" + "".join(rows.format(name, name) for name in names)
+    Path("tool.tsv").write_text(table)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PrecursorRanker, "score", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        assert run(monkeypatch, *words, "-o", "results") == 130
+    Path("tool.tsv").write_text(table.replace("COC\t2", "COC\t99"))
+    assert run(monkeypatch, *words, "-o", "results") == 0
+    assert run(monkeypatch, *words, "-o", "whole") == 0
+    fused = "tool+random.ranks.tsv"
+    assert Path("results", fused).read_bytes() == Path("whole", fused).read_bytes()
+
+
 def test_robustness_can_be_asked_of_some_of_the_queries(benchmark: Path, monkeypatch, capfd):
     options = ("--protocol", "robustness", "--ranker", "random", "--bootstrap", "5", "--sample", "3")
     assert run(monkeypatch, "run", "b", *options, "-o", "r") == 0

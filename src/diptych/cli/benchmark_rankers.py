@@ -210,7 +210,7 @@ class Asked:
         """Return the answers of a run that was stopped, to which those of this one are added."""
         from diptych.evaluation.benchmark.resume import KeptAnswers
 
-        files = [path for path in (self.dataset, self.structures, *self.vectors) if path is not None]
+        files = [path for path in (self.dataset, self.structures, *self.scores, *self.vectors) if path]
         settings = {"benchmark": benchmark.digest, "seed": self.seed, **self.provenance, **self.second_look}
         kept = KeptAnswers(output, files=files, settings=settings)
         if len(kept):
