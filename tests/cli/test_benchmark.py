@@ -221,6 +221,7 @@ def test_a_model_stands_beside_rankers_and_tables(benchmark: Path, monkeypatch, 
     ):
         assert text in shown
         assert text.startswith("|") or f"- {text}" in (benchmark / "r" / "summary.md").read_text()
+    assert "target. By chance 50.0 at 1, 100.0 at 5, 100.0 at 20.\n" in shown  # two candidates in every list
     assert (benchmark / "r" / "nearest_neighbour.scores.parquet").is_file()
 
 

@@ -18,6 +18,7 @@ from diptych.evaluation.benchmark.resume import KeptRanker
 from diptych.evaluation.evaluation import Evaluation, MetricValue, evaluate, long_enough
 from diptych.evaluation.results.metadata import Mces, check_mces, described
 from diptych.evaluation.results.query_results import QueryResults
+from diptych.evaluation.results.saved_report import results_of
 from diptych.evaluation.results.score_tables import ScoreTableRanker
 from diptych.evaluation.results.scores import CandidateScores
 from diptych.evaluation.statistics.unscored import unscored_line
@@ -194,12 +195,14 @@ def summary(evaluations: Sequence[Evaluation]) -> dict[str, Any]:
 
 
 def summary_lines(evaluations: Sequence[Evaluation]) -> list[str]:
-    """Return a Markdown table of the metrics of each ranker, in %, with 95 % intervals over molecules."""
+    """Return a Markdown table of the metrics of each ranker, in %, with 95 % intervals over molecules, and chance."""
     first = evaluations[0]
+    results = results_of(first)
+    chance = ", ".join(f"{100 * results.random_hits(k).mean():.1f} at {k}" for k in first.ks)
     return [
         f"{queries_of_molecules(len(first.queries), first.n_molecules)}, lists of "
         f"{first.list_lengths.mean():,.0f} on average. % by spectrum, 95 % interval over molecules, ties against the "
-        "target.",
+        f"target. By chance {chance}.",
         "",
         f"| ranker | {' | '.join(f'@{k}' for k in first.ks)} | MRR | @1 by molecule | seconds |",
         "|---" * (len(first.ks) + 4) + "|",
