@@ -149,6 +149,8 @@ def ladder(rungs: Iterable[tuple[str, Path]], output: Path, *, title: str) -> No
 
 def write_protocols(folders: Sequence[tuple[str, Path]], output: Path, *, title: str) -> None:
     """Write the tables of all protocols into one Markdown file, and their figures into one JSON file."""
+    from diptych.evaluation.protocols.tables import table_note
+
     lines: list[str] = [f"# {title}", ""]
     figures: dict[str, Any] = {}
     for protocol, folder in folders:
@@ -160,7 +162,8 @@ def write_protocols(folders: Sequence[tuple[str, Path]], output: Path, *, title:
         else:
             (file,) = folder.glob("*.json")
             figures[protocol] = json.loads(file.read_text(encoding="utf-8"))
-            lines += [*table_of(figures[protocol]["rows"]), ""]
+            note = table_note(figures[protocol]["protocol"])
+            lines += [*([note, ""] if note else []), *table_of(figures[protocol]["rows"]), ""]
     lines += [f"    python {shlex.join(sys.argv)}", ""]
     _write(output.with_suffix(".md"), "\n".join(lines))
     _write(output.with_suffix(".json"), json.dumps(figures, indent=1) + "\n")

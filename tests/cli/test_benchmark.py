@@ -528,7 +528,9 @@ def test_few_shot_asks_the_model_its_blind_control_and_binned_peaks(benchmark: P
     monkeypatch.setattr(module, lambda vectors, _, **__: asked.update(vectors) or [{"method": "x", "accuracy": 0.5}])
     assert run(monkeypatch, "run", "b", "--protocol", "few-shot", "--model", "any", "-o", "r") == 0
     assert list(asked) == ["carbon-counter", "spectrum_blind", "binned_peaks"]
-    assert "| x | 50.0 |" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert shown.startswith("Accuracy with its 95 % interval over molecules, and chance, in %.\n")
+    assert "| x | 50.0 |" in shown
 
 
 @pytest.mark.parametrize("protocol", ["few-shot", "answer-absent", "robustness", "library-search"])

@@ -234,12 +234,12 @@ def _write_table(
     counts: Mapping[str, int] | None = None,
     said: Sequence[str] = (),
 ) -> list[str]:
-    """Write rows and counts; return the rows as a table, then what is said of them and the counts that are not 0."""
-    from diptych.evaluation.protocols.tables import table_lines
+    """Write rows and counts; return the rows as a table with its note, what is said of them, and the counts not 0."""
+    from diptych.evaluation.protocols.tables import table_lines, table_note
     from diptych.evaluation.wording import query_count_lines
 
     _write({"rows": list(rows)} | ({"counts": counts} if counts else {}), benchmark, asked, protocol, output)
-    return [*table_lines(rows), *said, *query_count_lines(counts or {}), f"Written: {output}"]
+    return [table_note(protocol), *table_lines(rows), *said, *query_count_lines(counts or {}), f"Written: {output}"]
 
 
 def _write(content: Mapping[str, Any], benchmark: Benchmark, asked: Asked, protocol: str, output: Path) -> None:

@@ -22,6 +22,14 @@ if TYPE_CHECKING:
 
 SEARCH_KS = (1, 5, 10)
 _COUNTS = ("queries", "left_out", "conformal_tested")
+_NOTES = {
+    "few-shot": "Accuracy with its 95 % interval over molecules, and chance, in %.",
+    "library-search": "Hit rates in %, mean and standard deviation over ten draws of the replicate that is asked.",
+    "answer-absent": "In %: AUROC of lists with their answer against the same without it, by the best score with its "
+    "95 % interval over molecules and by probability; area under risk and coverage; calibration error; conformal sets "
+    "at an error rate of 10 % that hold the answer or are empty, with deviations over splits. Sizes are numbers of "
+    "candidates.",
+}
 _SIZES = ("_size", "_size_deviation")
 _BY_FORM = ("without_own_reference", "without_competitor", "misses")
 
@@ -197,6 +205,11 @@ def binned_vectors(spectra: Sequence[Spectrum], molecules: Sequence[str]) -> NDA
     numbers = np.unique(np.asarray(molecules, dtype=str), return_inverse=True)[1].astype(np.int64)
     vectors: NDArray[np.float32] = PeakVocabulary.of(spectra, numbers, n_columns=2048)(spectra).toarray()
     return vectors
+
+
+def table_note(protocol: str) -> str:
+    """Return what the numbers of a protocol's table are; empty where its columns say it."""
+    return _NOTES.get(protocol, "")
 
 
 def table_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
