@@ -93,3 +93,17 @@ def is_out_of_memory(error: BaseException) -> bool:
     """
     is_torch = isinstance(error, RuntimeError) and any(sign in str(error) for sign in _OUT_OF_MEMORY)
     return is_torch or isinstance(error, MemoryError)
+
+
+def reason_of(error: Exception) -> str:
+    """Return what went wrong, without the number and the path that the operating system puts around it.
+
+    Examples
+    --------
+    >>> reason_of(FileNotFoundError(2, "No such file or directory", "x.json"))
+    'No such file or directory'
+    >>> reason_of(ValueError("a wrong number"))
+    'a wrong number'
+    """
+    said = error.strerror if isinstance(error, OSError) else None
+    return said or str(error)

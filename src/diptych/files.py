@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from diptych.errors import OutputError
+from diptych.errors import OutputError, reason_of
 
 
 def check_writable(path: Path, *, is_folder: bool = False, read: Iterable[Path | None] = ()) -> None:
@@ -36,7 +36,7 @@ def check_writable(path: Path, *, is_folder: bool = False, read: Iterable[Path |
         there = path.exists()
         above = next(one for one in (folder, *folder.absolute().parents) if one.exists())
     except OSError as error:
-        raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
+        raise OutputError(f"{path}: cannot be written: {reason_of(error)}") from error
     if there and path.is_dir() != is_folder:
         expected = "it is a file; expected a folder" if is_folder else "it is a folder; expected a file"
         raise OutputError(f"{path}: cannot be written: {expected}")
@@ -61,7 +61,7 @@ def replacing(path: Path) -> Iterator[Path]:
         yield temporary
         temporary.replace(path)
     except OSError as error:
-        raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
+        raise OutputError(f"{path}: cannot be written: {reason_of(error)}") from error
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
@@ -79,7 +79,7 @@ def replacing_folder(path: Path) -> Iterator[Path]:
             path.replace(retired)
         temporary.replace(path)
     except OSError as error:
-        raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
+        raise OutputError(f"{path}: cannot be written: {reason_of(error)}") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
         shutil.rmtree(retired, ignore_errors=True)

@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from diptych.errors import LibraryError, OutputError, ReadError
+from diptych.errors import LibraryError, OutputError, ReadError, reason_of
 from diptych.retrieval import StructureLibrary, build_library
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def _with_total(progress: Progress, total: int) -> Progress:
 
 
 def _unwritable(folder: Path, error: OSError) -> str:
-    return f"{folder.parent}: cannot be written: {error.strerror or error}; DIPTYCH_CACHE names another cache folder"
+    return f"{folder.parent}: cannot be written: {reason_of(error)}; DIPTYCH_CACHE names another cache folder"
 
 
 def _put(unfinished: Path, folder: Path) -> None:

@@ -14,7 +14,7 @@ from diptych.annotation.blocks import BlockFile
 from diptych.annotation.calibration import ScoreCalibration
 from diptych.annotation.provenance import Provenance
 from diptych.annotation.summary import Summary
-from diptych.errors import OutputError
+from diptych.errors import OutputError, reason_of
 from diptych.files import replacing
 from diptych.spectra.wording import mz_text
 
@@ -207,7 +207,7 @@ class Results:
                 writer.write(annotation)
         except OSError as error:
             raise OutputError(
-                f"results cannot be written on: {error.strerror or error}; the answers before are kept"
+                f"results cannot be written on: {reason_of(error)}; the answers before are kept"
             ) from error
         self.summary.add(annotation)
 
@@ -254,4 +254,4 @@ def _make(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"{folder}: the folder for the results cannot be made: {error.strerror or error}") from error
+        raise OutputError(f"{folder}: the folder for the results cannot be made: {reason_of(error)}") from error

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from diptych.data.tables import DAMAGED, open_text
-from diptych.errors import DatasetError
+from diptych.errors import DatasetError, reason_of
 from diptych.files import replacing
 
 _PACKERS: dict[str, Callable[[bytes], bytes]] = {".gz": gzip.compress, ".xz": lzma.compress, ".bz2": bz2.compress}
@@ -63,7 +63,7 @@ def _read_table(path: Path) -> dict[str, list[str]]:
         table = pq.read_table(path, columns=["key", "smiles"]).to_pydict()
     except (OSError, pa.ArrowException) as error:
         raise DatasetError(
-            f"{path}: cannot be read: {error}; expected a table with the columns key and smiles"
+            f"{path}: cannot be read: {reason_of(error)}; expected a table with the columns key and smiles"
         ) from error
     lists: dict[str, list[str]] = {}
     for key, smiles in zip(table["key"], table["smiles"], strict=True):

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from diptych.data.annotated import AnnotatedSpectrum
 from diptych.data.columns import FOLD_PREFIX, FORMAT_VERSION, METADATA_COLUMNS, PEAK_COLUMNS, fold_columns
-from diptych.errors import DatasetError
+from diptych.errors import DatasetError, reason_of
 from diptych.molecules.structure import Structure
 from diptych.spectra.adduct import Adduct
 from diptych.spectra.spectrum import Spectrum
@@ -201,7 +201,9 @@ def _read_table(
             groups = (file.read_row_group(group, columns=names) for group in range(file.num_row_groups))
             tables = [_filtered(group, allowed, path) for group in groups]
     except (OSError, pa.ArrowException) as error:
-        raise DatasetError(f"{path}: cannot be read as a dataset: {error}; expected a whole Parquet file") from error
+        raise DatasetError(
+            f"{path}: cannot be read as a dataset: {reason_of(error)}; expected a whole Parquet file"
+        ) from error
     return pa.concat_tables([schema.empty_table().select(names), *tables]).unify_dictionaries()
 
 

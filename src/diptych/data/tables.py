@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-from diptych.errors import DatasetError
+from diptych.errors import DatasetError, reason_of
 from diptych.molecules.compression import TRUNCATED, decompressed
 
 DAMAGED = (OSError, UnicodeDecodeError, csv.Error, *TRUNCATED)
@@ -72,7 +72,7 @@ def _header(stream: TextIO) -> tuple[list[str], str]:
 
 
 def _unreadable(path: Path, error: Exception) -> DatasetError:
-    reason = (error.strerror if isinstance(error, OSError) else None) or error
+    reason = reason_of(error)
     return DatasetError(f"{path}: cannot be read: {reason}; expected a table with a header")
 
 

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from diptych.errors import ModelError
+from diptych.errors import ModelError, reason_of
 
 FORMAT_VERSION = 1
 DEFAULT_MODEL = "massbank-1"
@@ -48,7 +48,7 @@ def read_description(folder: Path) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise ModelError(f"{folder}: {CONFIG_FILE} is missing; expected a model folder") from error
     except (OSError, ValueError) as error:
-        raise ModelError(f"{path}: damaged or truncated: {error}") from error
+        raise ModelError(f"{path}: damaged or truncated: {reason_of(error)}") from error
     keys = {"format_version", "name", "digest", "config", "metadata"}
     if not isinstance(description, dict) or not keys <= description.keys():
         raise ModelError(f"{path}: not a model description; expected the keys {', '.join(sorted(keys))}")

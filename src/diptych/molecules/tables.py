@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import BinaryIO, NamedTuple, TextIO
 
-from diptych.errors import ReadError
+from diptych.errors import ReadError, reason_of
 from diptych.molecules.compression import TRUNCATED, decompressed, without_compression_suffix
 
 COLUMN_NAMES: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -103,7 +103,7 @@ def read_structure_rows(
     except TRUNCATED as error:
         raise ReadError(f"{path}: truncated or damaged: {error}") from error
     except (IsADirectoryError, PermissionError) as error:
-        raise ReadError(f"{path}: cannot be opened: {error.strerror}") from error
+        raise ReadError(f"{path}: cannot be opened: {reason_of(error)}") from error
 
 
 def _not_utf8(path: Path, error: UnicodeDecodeError) -> ReadError:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from diptych.errors import EvaluationError
+from diptych.errors import EvaluationError, reason_of
 from diptych.ranking.spectrum_scorers import cosine_blocks
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class VectorScorer:
             said = json.loads(str(found["said"])) if "said" in found else {}
         except (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile, EOFError) as error:
             raise EvaluationError(
-                f"{path}: cannot be read ({error}); expected a NumPy archive of {' and '.join(_ARRAYS)}"
+                f"{path}: cannot be read ({reason_of(error)}); expected a NumPy archive of {' and '.join(_ARRAYS)}"
             ) from error
         if vectors.dtype.kind not in "fiu":
             raise EvaluationError(f"{path}: vectors of type {vectors.dtype}; expected numbers")

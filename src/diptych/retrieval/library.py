@@ -10,7 +10,7 @@ from typing import Any, Protocol, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from diptych.errors import ForeignModelError, LibraryError
+from diptych.errors import ForeignModelError, LibraryError, reason_of
 from diptych.molecules.formula import Formula
 from diptych.molecules.structure import Structure
 from diptych.retrieval.description import EMBEDDINGS, MASSES, STRUCTURES, LibraryDescription
@@ -217,7 +217,7 @@ def _mapped(path: Path, *, dtype: type[np.generic], shape: tuple[int, ...]) -> N
         # Copy-on-write, which never happens: torch warns when it is given memory that it must not write.
         array = np.load(path, mmap_mode="c", allow_pickle=False)
     except (OSError, ValueError) as error:
-        raise LibraryError(f"{path}: no readable array: {error}") from error
+        raise LibraryError(f"{path}: no readable array: {reason_of(error)}") from error
     if array.dtype != dtype or array.shape != shape:
         raise LibraryError(f"{path}: {array.dtype} of shape {array.shape}; expected {np.dtype(dtype)} of shape {shape}")
     # A plain view, as each slice of numpy's own memmap class costs some microseconds more.

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from diptych.errors import OutputError
+from diptych.errors import OutputError, reason_of
 from diptych.files import replacing
 from diptych.molecules.parallel import RowFailure, StandardisedChunk
 from diptych.retrieval.structure_table import TABLE_SCHEMA
@@ -137,7 +137,7 @@ def _make(folder: Path) -> None:
     try:
         folder.mkdir(parents=True)
     except OSError as error:
-        raise OutputError(f"{folder}: cannot be made: {error.strerror or error}") from error
+        raise OutputError(f"{folder}: cannot be made: {reason_of(error)}") from error
 
 
 def _read_json(path: Path) -> dict[str, Any]:
@@ -145,7 +145,7 @@ def _read_json(path: Path) -> dict[str, Any]:
         document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise OutputError(
-            f"{path}: a finished part is damaged: {error}; remove {path.parent} and start again"
+            f"{path}: a finished part is damaged: {reason_of(error)}; remove {path.parent} and start again"
         ) from error
     return document
 

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from diptych.errors import LibraryError
+from diptych.errors import LibraryError, reason_of
 from diptych.molecules.structure import Structure
 
 ROWS_PER_GROUP = 16_384
@@ -41,7 +41,7 @@ class StructureTable:
         try:
             self._metadata = pq.read_metadata(path)
         except (OSError, pa.ArrowException) as error:
-            raise LibraryError(f"{path}: no readable Parquet table: {error}") from error
+            raise LibraryError(f"{path}: no readable Parquet table: {reason_of(error)}") from error
         if self._metadata.schema.to_arrow_schema().names != TABLE_SCHEMA.names:
             raise LibraryError(f"{path}: foreign columns; expected {', '.join(TABLE_SCHEMA.names)}")
         self._group = lru_cache(maxsize=_GROUPS_IN_MEMORY)(self._read_group)
@@ -90,7 +90,7 @@ class StructureTable:
             with pq.ParquetFile(self._path, metadata=self._metadata, memory_map=True) as file:
                 table = file.read_row_group(group, columns=_STRUCTURE_COLUMNS, use_threads=False)
         except (OSError, pa.ArrowException) as error:
-            raise LibraryError(f"{self._path}: damaged in row group {group}: {error}") from error
+            raise LibraryError(f"{self._path}: damaged in row group {group}: {reason_of(error)}") from error
         return tuple(table.column(name).combine_chunks() for name in _STRUCTURE_COLUMNS)
 
 
@@ -107,7 +107,7 @@ def first_blocks(path: Path) -> Iterator[str]:
             for batch in file.iter_batches(columns=["inchikey"]):
                 yield from (key.partition("-")[0] for key in batch.column(0).to_pylist())
     except (OSError, pa.ArrowException) as error:
-        raise LibraryError(f"{path}: no readable Parquet table: {error}") from error
+        raise LibraryError(f"{path}: no readable Parquet table: {reason_of(error)}") from error
 
 
 def write_structure_table(table: pa.Table, path: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from diptych.embedding import JointEmbedding
-from diptych.errors import ConfigError, DiptychError, EvaluationError
+from diptych.errors import ConfigError, DiptychError, EvaluationError, reason_of
 from diptych.evaluation.ablation import BASE, AblationTable, ablation_table
 from diptych.evaluation.results.query_results import QueryResults
 from diptych.files import replacing
@@ -283,7 +283,7 @@ def _check_same(path: Path, config: RunConfig) -> None:
         before = RunConfig.from_dict(json.loads(path.read_text(encoding="utf-8"))).to_dict()
     except (OSError, ValueError, AttributeError, ConfigError) as error:
         raise ConfigError(
-            f"{path}: cannot be read: {error}; expected the configuration of the run beside it"
+            f"{path}: cannot be read: {reason_of(error)}; expected the configuration of the run beside it"
         ) from error
     after = config.to_dict()
     changed = [

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from diptych.encoders.tensor_files import write_tensors
-from diptych.errors import TrainingError
+from diptych.errors import TrainingError, reason_of
 from diptych.files import replacing_folder
 
 _TENSORS = "tensors.safetensors"
@@ -76,7 +76,9 @@ class SafetensorsCheckpointIO(CheckpointIO):
             if not isinstance(checkpoint, dict) or not set(self.expected) <= set(checkpoint):
                 raise ValueError(f"{_STATE} does not hold {', '.join(self.expected) or 'a state'}")
         except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
-            raise TrainingError(f"{folder}: the checkpoint is missing or damaged ({error}); train anew") from error
+            raise TrainingError(
+                f"{folder}: the checkpoint is missing or damaged ({reason_of(error)}); train anew"
+            ) from error
         return checkpoint
 
     def remove_checkpoint(self, path: str | Path) -> None:

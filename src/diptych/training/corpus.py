@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from diptych.data.dataset import read_dataset
 from diptych.data.folds import read_fold_table
-from diptych.errors import DatasetError
+from diptych.errors import DatasetError, reason_of
 from diptych.spectra.peak_formulas import with_formula
 from diptych.training.ragged import Ragged
 
@@ -172,4 +172,4 @@ def read_first_blocks(path: str) -> list[str]:
     try:
         return Path(path).read_text(encoding="utf-8").split()
     except (OSError, UnicodeDecodeError) as error:
-        raise DatasetError(f"{path}: cannot be read: {error}; expected one first block a line") from error
+        raise DatasetError(f"{path}: cannot be read: {reason_of(error)}; expected one first block a line") from error

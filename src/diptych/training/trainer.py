@@ -22,7 +22,7 @@ from lightning.pytorch.callbacks import Callback
 
 import diptych
 from diptych.embedding import JointEmbedding
-from diptych.errors import ConfigError, TrainingError, is_out_of_memory
+from diptych.errors import ConfigError, TrainingError, is_out_of_memory, reason_of
 from diptych.files import replacing
 from diptych.training.augmentation import replicates_for
 from diptych.training.batches import BatchMaker, TrainingData
@@ -253,7 +253,9 @@ def _read_record(path: Path) -> Mapping[str, Mapping[str, Any]]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise TrainingError(f"{path}: cannot be read: {error}; expected the record of the run to resume") from error
+        raise TrainingError(
+            f"{path}: cannot be read: {reason_of(error)}; expected the record of the run to resume"
+        ) from error
     parts = content if isinstance(content, Mapping) else {}
     missing = [name for name in ("config", "digests") if not isinstance(parts.get(name), Mapping)]
     if missing:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from diptych.encoders.structures.graph_layers import GraphLayers
 from diptych.encoders.tensor_files import write_tensors
-from diptych.errors import ConfigError
+from diptych.errors import ConfigError, reason_of
 from diptych.files import replacing
 
 FORMAT_VERSION = 1
@@ -78,7 +78,7 @@ def _described(folder: Path, place: str) -> dict[str, Any]:
     except (FileNotFoundError, NotADirectoryError) as error:
         raise ConfigError(f"{place}: no {DESCRIPTION} there; expected a folder of `diptych pretrain graph`") from error
     except (OSError, ValueError) as error:
-        raise ConfigError(f"{place}: {DESCRIPTION} is damaged: {error}") from error
+        raise ConfigError(f"{place}: {DESCRIPTION} is damaged: {reason_of(error)}") from error
     if not isinstance(description, dict) or not {"format_version", "tower", "settings"} <= description.keys():
         raise ConfigError(f"{place}: {DESCRIPTION} describes no graph layers; expected format_version, tower, settings")
     if description["format_version"] != FORMAT_VERSION:
@@ -90,7 +90,7 @@ def _tensors(path: Path, place: str) -> dict[str, Tensor]:
     try:
         return load_file(path)
     except (OSError, SafetensorError) as error:
-        raise ConfigError(f"{place}: {_WEIGHTS} is missing or damaged: {error}") from error
+        raise ConfigError(f"{place}: {_WEIGHTS} is missing or damaged: {reason_of(error)}") from error
 
 
 @torch.no_grad()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from diptych.errors import EvaluationError
+from diptych.errors import EvaluationError, reason_of
 from diptych.evaluation.statistics.figures_of_merit import summarised
 from diptych.evaluation.statistics.metrics import hits
 from diptych.evaluation.wording import counted
@@ -137,7 +137,9 @@ def read_first_blocks(path: Path) -> frozenset[str]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, ValueError) as error:
-        raise EvaluationError(f"{path}: the molecules that the model was trained on cannot be read: {error}") from error
+        raise EvaluationError(
+            f"{path}: the molecules that the model was trained on cannot be read: {reason_of(error)}"
+        ) from error
     for number, line in enumerate(lines, start=1):
         if not _FIRST_BLOCK.fullmatch(line):
             raise EvaluationError(

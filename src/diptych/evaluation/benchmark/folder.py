@@ -30,7 +30,7 @@ from diptych.data.annotated import AnnotatedSpectrum
 from diptych.data.columns import rows_to_batch
 from diptych.data.dataset import read_dataset
 from diptych.data.tables import read_columns
-from diptych.errors import DatasetError, EvaluationError
+from diptych.errors import DatasetError, EvaluationError, reason_of
 from diptych.evaluation.benchmark.list_files import (
     check_kinds,
     list_counts,
@@ -107,7 +107,7 @@ class Benchmark:
             lists = {kind: read_lists(folder / list_file(kind)) for kind in description["lists"]}
             folds = tuple(FoldRow(*row) for row in read_columns(folder / _FOLDS, _FOLD_COLUMNS))
         except (DatasetError, OSError, pa.ArrowException, KeyError, ValueError) as error:
-            raise EvaluationError(f"{folder}: cannot be read as a benchmark: {error}") from error
+            raise EvaluationError(f"{folder}: cannot be read as a benchmark: {reason_of(error)}") from error
         found = _digest(known, lists, folds)
         if found != description["digest"]:
             raise EvaluationError(
@@ -292,7 +292,7 @@ def _read_description(folder: Path) -> dict[str, Any]:
         description = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise EvaluationError(
-            f"{path}: cannot be read: {error}; expected a benchmark of 'diptych benchmark build'"
+            f"{path}: cannot be read: {reason_of(error)}; expected a benchmark of 'diptych benchmark build'"
         ) from error
     if not isinstance(description, dict) or description.get("format_version") != FORMAT_VERSION:
         raise EvaluationError(f"{path}: no benchmark of format version {FORMAT_VERSION}")

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from diptych.errors import EvaluationError
+from diptych.errors import EvaluationError, reason_of
 from diptych.evaluation.evaluation import Evaluation
 from diptych.evaluation.report import figures_report, figures_robustness
 from diptych.evaluation.report.page import heading, page
@@ -188,4 +188,4 @@ def _read_json(path: Path) -> Any:  # noqa: ANN401 - any JSON
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise EvaluationError(f"{path}: cannot be read: {error}") from error
+        raise EvaluationError(f"{path}: cannot be read: {reason_of(error)}") from error

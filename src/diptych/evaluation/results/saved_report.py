@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from diptych.errors import EvaluationError
+from diptych.errors import EvaluationError, reason_of
 from diptych.evaluation.evaluation import Evaluation
 from diptych.evaluation.results.answers import Answers
 from diptych.evaluation.results.query_results import QueryResults, ranks_path
@@ -142,7 +142,7 @@ def _read_report(path: Path) -> dict[str, Any]:
     try:
         report = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise EvaluationError(f"{path}: cannot be read as a report: {error}") from error
+        raise EvaluationError(f"{path}: cannot be read as a report: {reason_of(error)}") from error
     if (
         not isinstance(report, dict)
         or report.get("format_version") != FORMAT_VERSION

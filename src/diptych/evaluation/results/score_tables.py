@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from diptych.data.tables import read_columns, read_header
-from diptych.errors import DatasetError, EvaluationError
+from diptych.errors import DatasetError, EvaluationError, reason_of
 from diptych.evaluation.questions.candidate_lists import standardised
 
 if TYPE_CHECKING:
@@ -148,7 +148,9 @@ def _read_parquet(path: Path) -> tuple[str, list[Row]]:
         texts = ([str(value) for value in columns[name]] for name in _columns(kind))
         return kind, list(zip(*texts, strict=True))
     except (OSError, pa.ArrowException) as error:
-        raise EvaluationError(f"{path}: cannot be read as a table of scores: {error}; {_EXPECTED}") from error
+        raise EvaluationError(
+            f"{path}: cannot be read as a table of scores: {reason_of(error)}; {_EXPECTED}"
+        ) from error
 
 
 def _kind(names: Sequence[str]) -> str:

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from diptych.errors import EvaluationError
+from diptych.errors import EvaluationError, reason_of
 from diptych.files import replacing
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ class CandidateScores:
                 target_positions=table.column("target_position").to_numpy().astype(np.int64),
             )
         except (OSError, ValueError, KeyError, pa.ArrowException) as error:
-            raise EvaluationError(f"{file}: cannot be read as candidate scores: {error}") from error
+            raise EvaluationError(f"{file}: cannot be read as candidate scores: {reason_of(error)}") from error
 
 
 def scores_path(path: Path) -> Path:

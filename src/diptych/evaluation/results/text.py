@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diptych.data.tables import DAMAGED, open_text
-from diptych.errors import EvaluationError
+from diptych.errors import EvaluationError, reason_of
 
 MISS = "miss"
 _RATES = ("probability", "tanimoto")
@@ -37,7 +37,7 @@ def read_texts(path: Path) -> dict[str, tuple[str, ...]]:
             if len(row) != len(header):
                 raise ValueError(f"row {number} has {len(row)} columns; expected {len(header)}")
     except (*DAMAGED, ValueError) as error:
-        reason = (error.strerror if isinstance(error, OSError) else None) or error
+        reason = reason_of(error)
         raise EvaluationError(f"{path}: the table of results cannot be read: {reason}") from error
     columns = zip(*rows, strict=True) if rows else ((),) * len(header)
     return dict(zip(header, columns, strict=True))

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any, cast
 
-from diptych.errors import ReadError
+from diptych.errors import ReadError, reason_of
 
 OnProblem = Callable[[ReadError], None]
 
@@ -52,7 +52,7 @@ def open_bytes(path: Path) -> IO[bytes]:
         start = stream.read(6)
         stream.seek(0)
     except OSError as error:
-        raise ReadError(f"{path}: cannot be opened: {error.strerror or error}") from error
+        raise ReadError(f"{path}: cannot be opened: {reason_of(error)}") from error
     for magic, decompressed in _MAGIC.items():
         if start.startswith(magic):
             return cast("IO[bytes]", decompressed(stream))
