@@ -32,7 +32,7 @@ _COMMANDS = """\
 
 The same on any frozen benchmark: the folder of `diptych benchmark build` in place of the peers', its dataset in place
 of the archive, then `diptych benchmark run FOLDER --vectors learned/spec2vec.npz --dataset DATASET ...`; on our own
-scaffold split [vectors.md](../massbank/vectors.md) has it for Spec2Vec."""
+scaffold split [vectors.md](../massbank/vectors.md) has both."""
 _METHOD = """\
 Spec2Vec (doi:10.1371/journal.pcbi.1008724) and MS2DeepScore (doi:10.1186/s13321-021-00558-4), each trained by its own
 package on the training fold alone, with the settings below; none was chosen on the validation or the test fold. One
