@@ -15,6 +15,7 @@ from diptych.cli.benchmark_rankers import Asked
 from diptych.data.annotated import AnnotatedSpectrum
 from diptych.data.columns import SCHEMA, rows_to_batch
 from diptych.evaluation.benchmark.folder import Benchmark
+from diptych.evaluation.protocols import tables
 from diptych.evaluation.results.scores import CandidateScores
 from diptych.molecules.structure import Structure
 from diptych.ranking.controls import PrecursorRanker, RandomRanker
@@ -438,6 +439,28 @@ def test_a_run_that_was_stopped_goes_on_with_what_was_answered(benchmark: Path, 
     assert sorted(path.name for path in Path("results").iterdir()) == names
     for name in (name for name in names if name.endswith(".tsv") or protocol != "formula"):
         assert Path("results", name).read_bytes() == Path("whole", name).read_bytes()
+
+
+def test_a_library_search_that_was_stopped_goes_on_with_its_next_scorer(benchmark: Path, monkeypatch):
+    words = ("run", "b", "--protocol", "library-search", "--ranker", "precursor_mz,binned_cosine")
+    assert run(monkeypatch, *words, "-o", "whole") == 0
+    module = "diptych.evaluation.protocols.tables"
+    searched = tables.library_search_table
+
+    def stopped(scorers, *given, **options):
+        if scorers[0].name == "binned_cosine":
+            raise KeyboardInterrupt
+        return searched(scorers, *given, **options)
+
+    def rest(scorers, *given, **options):
+        assert scorers[0].name == "binned_cosine"
+        return searched(scorers, *given, **options)
+
+    for how, code in ((stopped, 130), (rest, 0)):
+        monkeypatch.setattr(f"{module}.library_search_table", how)
+        assert run(monkeypatch, *words, "-o", "results") == code
+    assert [path.name for path in Path("results").iterdir()] == ["library-search.json"]
+    assert Path("results/library-search.json").read_bytes() == Path("whole/library-search.json").read_bytes()
 
 
 def test_a_run_that_was_stopped_forgets_answers_to_a_table_that_changed(benchmark: Path, monkeypatch):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from diptych.evaluation.benchmark.folder import Benchmark
     from diptych.evaluation.questions.candidate_lists import Questions
     from diptych.ranking.query import Query
+    from diptych.ranking.spectrum_scorers import SpectrumScorer
     from diptych.spectra.spectrum import Spectrum
 
 _N_OTHERS = 255
@@ -146,8 +148,15 @@ def run_library_search(benchmark: Benchmark, asked: Asked, output: Path) -> list
         model = RememberedVectors(asked.embedding)
         scorers = [EmbeddingScorer(model), with_match_evidence(model), EmbeddingScorer(model, blind=True), *scorers]
     check_distinct([scorer.name for scorer in scorers])
-    rows = library_search_table(scorers, searchable, rows=np.arange(len(known)), seed=asked.seed)
-    return _write_table(rows, benchmark, asked, "library-search", output, said=search_count_lines(rows))
+    kept = asked.kept(benchmark, output)
+
+    def searched(scorer: SpectrumScorer) -> list[dict[str, Any]]:
+        return library_search_table([scorer], searchable, rows=np.arange(len(known)), seed=asked.seed)
+
+    rows = [row for one in scorers for row in kept.rows(f"library search {one.name}", partial(searched, one))]
+    lines = _write_table(rows, benchmark, asked, "library-search", output, said=search_count_lines(rows))
+    kept.done()
+    return lines
 
 
 def run_robustness(benchmark: Benchmark, asked: Asked, output: Path) -> list[str]:

@@ -211,8 +211,8 @@ class Asked:
         from diptych.evaluation.benchmark.resume import KeptAnswers
 
         files = [path for path in (self.dataset, self.structures, *self.scores, *self.vectors) if path]
-        settings = {"benchmark": benchmark.digest, "seed": self.seed, **self.provenance, **self.second_look}
-        kept = KeptAnswers(output, files=files, settings=settings)
+        settings = {"benchmark": benchmark.digest, "fold": self.fold, "seed": self.seed}
+        kept = KeptAnswers(output, files=files, settings={**settings, **self.provenance, **self.second_look})
         if len(kept):
             typer.echo(f"Goes on with the answers in {kept.folder}.", err=True)
         return kept

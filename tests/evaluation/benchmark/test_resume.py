@@ -96,6 +96,19 @@ def test_the_seconds_are_those_of_the_asking(tmp_path: Path):
     assert again.seconds == first.seconds > 0
 
 
+def test_rows_of_a_table_are_computed_once_for_one_name_and_settings(tmp_path: Path):
+    rows = [{"rate": 1 / 3, "low": None}]
+    assert KeptAnswers(tmp_path, settings={"seed": 0}).rows("a", lambda: rows) == rows
+    again = KeptAnswers(tmp_path, settings={"seed": 0})
+    assert len(again) == 1
+    assert again.rows("a", lambda: pytest.fail("was computed again")) == rows
+    assert again.rows("b", lambda: []) == []
+    assert KeptAnswers(tmp_path, settings={"seed": 1}).rows("a", lambda: []) == []
+    for path in (tmp_path / "unfinished").iterdir():
+        path.write_text("{")
+    assert again.rows("a", lambda: rows) == rows
+
+
 def test_when_all_is_written_nothing_is_left(tmp_path: Path):
     answers = KeptAnswers(tmp_path, settings={})
     answers.of([Counting()])[0].score([query()])

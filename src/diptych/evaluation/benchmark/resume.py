@@ -7,7 +7,7 @@ import json
 import shutil
 import time
 import zipfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,7 +46,7 @@ class KeptAnswers:
 
     def __len__(self) -> int:
         """Return how many answers are there, of this run or of another."""
-        return sum(1 for _ in self.folder.glob("*.npz")) if self.folder.is_dir() else 0
+        return sum(path.suffix in {".npz", ".json"} for path in self.folder.iterdir()) if self.folder.is_dir() else 0
 
     def of(self, rankers: Iterable[Ranker]) -> list[Ranker]:
         """Return the rankers, which answer from the folder what they were asked before; tables have no need of it."""
@@ -54,6 +54,17 @@ class KeptAnswers:
             ranker if isinstance(ranker, ScoreTableRanker) else KeptRanker(ranker, self.folder, key=self._key)
             for ranker in rankers
         ]
+
+    def rows(self, name: str, compute: Callable[[], list[dict[str, Any]]]) -> list[dict[str, Any]]:
+        """Return the rows of a table, JSON-able data, computed once for one name and the same settings."""
+        path = self.folder / f"{hashlib.sha256(f'{self._key} {name}'.encode()).hexdigest()[:32]}.json"
+        try:
+            found: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            found = compute()
+            with replacing(path) as temporary:
+                temporary.write_text(json.dumps(found), encoding="utf-8")
+        return found
 
     def done(self) -> None:
         """Remove the folder: the results are written."""
