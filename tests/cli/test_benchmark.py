@@ -433,7 +433,7 @@ def test_a_run_that_was_stopped_goes_on_with_what_was_answered(benchmark: Path, 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(RandomRanker, "score", lambda *_: pytest.fail("was asked again"))
         assert run(monkeypatch, *words, "-o", "results") == 0
-    assert f"Goes on with the answers in {Path('results/unfinished')}." in capfd.readouterr().err
+    assert f"what fits of its answers in {Path('results/unfinished')} is taken." in capfd.readouterr().err
     assert not Path("results/unfinished").exists()
     names = sorted(path.name for path in Path("whole").iterdir())
     assert sorted(path.name for path in Path("results").iterdir()) == names

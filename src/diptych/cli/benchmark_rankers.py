@@ -214,7 +214,7 @@ class Asked:
         settings = {"benchmark": benchmark.digest, "fold": self.fold, "seed": self.seed}
         kept = KeptAnswers(output, files=files, settings={**settings, **self.provenance, **self.second_look})
         if len(kept):
-            typer.echo(f"Goes on with the answers in {kept.folder}.", err=True)
+            typer.echo(f"A run was stopped here: what fits of its answers in {kept.folder} is taken.", err=True)
         return kept
 
     @cached_property
