@@ -290,6 +290,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = parser.parse_args(argv)
     parted = (given.rpartition("=") for given in arguments.library)
     arguments.libraries = {preset: Path(folder) for preset, _, folder in parted}
+    if unknown := arguments.libraries.keys() - {"", *PRESETS}:
+        parser.error(f"--library {min(unknown)}=...: expected one of the presets {', '.join(PRESETS)}")
     if "peers" in (arguments.only or ()) and arguments.peers is None:
         parser.error("--only peers needs --peers FOLDER, the peer benchmark")
     if "vectors" in (arguments.only or ()) and not arguments.vectors:

@@ -441,6 +441,32 @@ def test_a_run_that_was_stopped_goes_on_with_what_was_answered(benchmark: Path, 
         assert Path("results", name).read_bytes() == Path("whole", name).read_bytes()
 
 
+def test_answers_are_of_one_second_look_and_of_one_file_of_queries(benchmark: Path, monkeypatch):
+    def key() -> str:
+        return Asked(model="any").kept(Benchmark.load(benchmark / "b"), benchmark / "r")._key
+
+    first = key()
+    assert key() == first
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(CarbonCounter, "metadata", {"reranking": {"recall": 64, "weight": 0.9, "temperature": 1.0}})
+        assert key() != first
+    frozen = Benchmark.load(benchmark / "b")
+    frozen.queries_path.write_bytes(frozen.queries_path.read_bytes() + b" ")
+    assert Asked(model="any").kept(frozen, benchmark / "r")._key != first
+
+
+def test_a_benchmark_is_not_written_over_by_its_results(benchmark: Path, monkeypatch, capfd):
+    assert run(monkeypatch, "run", "b", "--ranker", "random", "-o", "b") == 1
+    assert "b: cannot be written: it is read to write it, and would be lost" in capfd.readouterr().err
+
+
+def test_the_working_folder_is_not_replaced_by_a_benchmark(folder: Path, monkeypatch, capfd):
+    (folder / "empty").mkdir()
+    monkeypatch.chdir(folder / "empty")
+    assert run(monkeypatch, "build", "../d.parquet", "-o", ".") == 2
+    assert "--output .: the folder is replaced as a whole" in " ".join(capfd.readouterr().err.replace("│", " ").split())
+
+
 def test_a_library_search_that_was_stopped_goes_on_with_its_next_scorer(benchmark: Path, monkeypatch):
     words = ("run", "b", "--protocol", "library-search", "--ranker", "precursor_mz,binned_cosine")
     assert run(monkeypatch, *words, "-o", "whole") == 0

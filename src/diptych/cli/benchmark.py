@@ -57,9 +57,8 @@ def build_command(
 ) -> None:
     """Freeze queries, candidate lists and folds in a folder, with a digest of its content."""
     from diptych.evaluation.benchmark.build import BenchmarkSettings, build_benchmark, build_massspecgym
-    from diptych.files import check_writable
 
-    check_writable(output, is_folder=True)
+    _check_replaceable(output)
     asked = tuple(_parts(folds))
     paths = _files(candidates or ())
     if source.suffix.lower() != ".parquet":
@@ -172,11 +171,19 @@ def ladder_command(
     typer.echo("\n".join(lines))
 
 
+def _check_replaceable(output: Path) -> None:
+    from diptych.files import check_writable
+
+    check_writable(output, is_folder=True)
+    if output.resolve() == Path.cwd():
+        raise typer.BadParameter(f"--output {output}: the folder is replaced as a whole; expected another")
+
+
 def _run(benchmark: Benchmark, asked: Asked, protocol: str, output: Path) -> list[str]:
     from diptych.cli import benchmark_protocols
     from diptych.files import check_writable
 
-    check_writable(output, is_folder=True)
+    check_writable(output, is_folder=True, read=[benchmark.folder])
     runners = {
         "global": benchmark_protocols.run_global,
         "few-shot": benchmark_protocols.run_few_shot,

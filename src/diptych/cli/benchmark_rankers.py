@@ -210,9 +210,11 @@ class Asked:
         """Return the answers of a run that was stopped, to which those of this one are added."""
         from diptych.evaluation.benchmark.resume import KeptAnswers
 
-        files = [path for path in (self.dataset, self.structures, *self.scores, *self.vectors) if path]
+        given = (self.dataset, self.structures, *self.scores, *self.vectors)
+        files = [benchmark.queries_path, *(path for path in given if path is not None)]
         settings = {"benchmark": benchmark.digest, "fold": self.fold, "seed": self.seed}
-        kept = KeptAnswers(output, files=files, settings={**settings, **self.provenance, **self.second_look})
+        model = {} if self.embedding is None else {"model_metadata": dict(self.embedding.metadata)}
+        kept = KeptAnswers(output, files=files, settings={**settings, **self.provenance, **model})
         if len(kept):
             typer.echo(f"A run was stopped here: what fits of its answers in {kept.folder} is taken.", err=True)
         return kept

@@ -118,6 +118,29 @@ def test_when_all_is_written_nothing_is_left(tmp_path: Path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_answers_of_another_run_are_left_where_they_are(tmp_path: Path):
+    other, own = (KeptAnswers(tmp_path, settings={"seed": seed}) for seed in (0, 1))
+    other.of([Counting()])[0].score([query()])
+    own.of([Counting()])[0].score([query()])
+    own.rows("a", lambda: [])
+    (tmp_path / "unfinished" / "notes.txt").write_text("mine")
+    own.done()
+    assert len(other) == 1
+    assert (tmp_path / "unfinished" / "notes.txt").read_text() == "mine"
+
+
+def test_answers_of_other_code_are_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    kept(tmp_path, Counting()).score([query()])
+    monkeypatch.setattr("diptych.evaluation.benchmark.resume._digest_of_code", lambda: "mended")
+    later = Counting()
+    kept(tmp_path, later).score([query()])
+    assert later.n_asked == 1
+
+
+def test_no_query_has_no_answer(tmp_path: Path):
+    assert kept(tmp_path, Counting()).score([]) == kept(tmp_path, Counting()).score([]) == []
+
+
 def test_tables_answer_at_once_and_are_not_kept(tmp_path: Path):
     table = ScoreTableRanker.of([("a", "CCO", "1")])
     assert KeptAnswers(tmp_path, settings={}).of([table]) == [table]

@@ -106,11 +106,15 @@ def test_few_molecules_cannot_be_more_significant_than_their_signs(n_molecules: 
     assert paired_bootstrap(np.append(np.ones(n_molecules), [1.0, -1.0]), [*names, "A", "A"])[2] >= least
 
 
-def test_methods_that_were_asked_other_lists_or_answers_are_not_compared():
+def test_queries_that_were_asked_among_other_lists_or_for_other_answers_are_left_out():
     first = results([1, 2])
-    for other, said in (
-        (replace(first, n_candidates=np.array([10, 12])), "'q1' asks for M1 among 12 candidates with 'b' and for M1"),
-        (replace(first, targets=("M0", "M2")), "'q1' asks for M2 among 10 candidates with 'b' and for M1 among 10"),
-    ):
-        with pytest.raises(EvaluationError, match=said):
-            compare({"a": first, "b": other}, against="a", n_bootstrap=10)
+    for other in (replace(first, n_candidates=np.array([10, 12])), replace(first, targets=("M0", "M2"))):
+        (one,) = compare({"a": first, "b": other}, against="a", n_bootstrap=10)
+        assert (one.n_queries, one.n_molecules) == (1, 1)
+
+
+def test_methods_of_which_no_query_was_asked_alike_are_not_compared():
+    first = results([1, 2])
+    other = replace(first, n_candidates=np.array([11, 12]))
+    with pytest.raises(EvaluationError, match=r"'q0' asks for M0 among 1\d candidates with .*, and no other query is"):
+        compare({"a": first, "b": other}, against="a", n_bootstrap=10)

@@ -117,6 +117,11 @@ class Benchmark:
         return cls(folder=folder, description=description, folds=folds, known=known, lists=lists)
 
     @property
+    def queries_path(self) -> Path:
+        """The file of the spectra that are asked."""
+        return self.folder / _QUERIES
+
+    @property
     def digest(self) -> str:
         """SHA-256 of queries, lists and folds, in hexadecimal."""
         return str(self.description["digest"])

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 import time
 import zipfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,8 +42,9 @@ class KeptAnswers:
     def __init__(self, output: Path, *, files: Iterable[Path] = (), settings: Mapping[str, Any]) -> None:
         self.folder = output / _FOLDER
         digests = [_digest_of(path) for path in files]
-        said = {"version": diptych.__version__, "files": digests, "settings": dict(settings)}
+        said = {"code": _digest_of_code(), "files": digests, "settings": dict(settings)}
         self._key = json.dumps(said, sort_keys=True)
+        self._used: set[Path] = set()
 
     def __len__(self) -> int:
         """Return how many answers are there, of this run or of another."""
@@ -51,13 +53,16 @@ class KeptAnswers:
     def of(self, rankers: Iterable[Ranker]) -> list[Ranker]:
         """Return the rankers, which answer from the folder what they were asked before; tables have no need of it."""
         return [
-            ranker if isinstance(ranker, ScoreTableRanker) else KeptRanker(ranker, self.folder, key=self._key)
+            ranker
+            if isinstance(ranker, ScoreTableRanker)
+            else KeptRanker(ranker, self.folder, key=self._key, used=self._used)
             for ranker in rankers
         ]
 
     def rows(self, name: str, compute: Callable[[], list[dict[str, Any]]]) -> list[dict[str, Any]]:
         """Return the rows of a table, JSON-able data, computed once for one name and the same settings."""
         path = self.folder / f"{hashlib.sha256(f'{self._key} {name}'.encode()).hexdigest()[:32]}.json"
+        self._used.add(path)
         try:
             found: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
@@ -67,8 +72,12 @@ class KeptAnswers:
         return found
 
     def done(self) -> None:
-        """Remove the folder: the results are written."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        """Remove the answers of this run, as the results are written; those of others stay."""
+        for path in self._used:
+            with suppress(OSError):
+                path.unlink()
+        with suppress(OSError):
+            self.folder.rmdir()
 
 
 class KeptRanker:
@@ -82,12 +91,14 @@ class KeptRanker:
         Where answers stand, a file for each set of queries.
     key
         What else decides a score.
+    used
+        Takes up the files that are written or read.
     """
 
-    def __init__(self, inner: Ranker, folder: Path, *, key: str) -> None:
+    def __init__(self, inner: Ranker, folder: Path, *, key: str, used: set[Path]) -> None:
         self.inner = inner
         self.seconds = 0.0  # what the last answers took, in this run or in the one that was stopped
-        self._folder, self._key = folder, key
+        self._folder, self._key, self._used = folder, key, used
 
     @property
     def name(self) -> str:
@@ -97,6 +108,7 @@ class KeptRanker:
     def score(self, queries: Sequence[Query]) -> list[NDArray[np.floating]]:
         """Return the scores of the inner ranker, asked once for the same spectra, lists and settings."""
         path = self._folder / f"{_digest(queries, f'{self._key} {self.name}')}.npz"
+        self._used.add(path)
         kept = _read(path)
         if kept is None:
             started = time.perf_counter()
@@ -117,8 +129,10 @@ def _write(path: Path, scores: Sequence[NDArray[np.floating]], seconds: float) -
 def _read(path: Path) -> tuple[list[NDArray[np.floating]], float] | None:
     try:
         with np.load(path, allow_pickle=False) as archive:
-            ends = np.cumsum(archive["lengths"])[:-1]
-            return list(np.split(archive["scores"], ends)), float(archive["seconds"])
+            scores, ends = archive["scores"], np.cumsum(archive["lengths"])
+            return [scores[end - n : end] for end, n in zip(ends, archive["lengths"], strict=True)], float(
+                archive["seconds"]
+            )
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None  # absent, or damaged: asked anew
 
@@ -147,3 +161,12 @@ def _said_of_list(candidates: CandidateList) -> bytes:
 def _digest_of(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@cache
+def _digest_of_code() -> str:
+    """Return the digest of this package's modules: a run may have been stopped by a fault that is mended since."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(diptych.__file__).parent.rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()

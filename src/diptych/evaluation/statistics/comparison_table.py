@@ -191,8 +191,7 @@ def _compared(
     shared = [(row, rows[query]) for row, query in enumerate(pair[0].queries) if query in rows]
     if not shared:
         raise EvaluationError(f"{first!r} and {second!r} were asked no query in common; expected the same queries")
-    left, right = np.array(shared).T
-    _check_lists(first, second, pair, (left, right))
+    left, right = _asked_alike(first, second, pair, np.array(shared).T)
     hit_first, hit_second = hits(k, pair[0].ranks[left]), hits(k, pair[1].ranks[right])
     molecules = [pair[0].targets[row] for row in left]
     only_first = int(np.count_nonzero(hit_first > hit_second))
@@ -204,7 +203,7 @@ def _compared(
         first=first,
         second=second,
         metric=f"hit_rate@{k}",
-        n_queries=len(shared),
+        n_queries=left.size,
         n_molecules=len(set(molecules)),
         difference=float(np.mean(hit_first - hit_second)),
         low=low,
@@ -220,22 +219,22 @@ def _compared(
     )
 
 
-def _check_lists(
-    first: str,
-    second: str,
-    pair: tuple[QueryResults, QueryResults],
-    rows: tuple[NDArray[np.int64], NDArray[np.int64]],
-) -> None:
-    """Refuse two methods of which one was asked a query among other candidates, or for another answer."""
-    for row, other in zip(*rows, strict=True):
-        asked = [
-            f"{pair[i].targets[number]} among {pair[i].n_candidates[number]}" for i, number in enumerate((row, other))
-        ]
-        if asked[0] != asked[1]:
-            raise EvaluationError(
-                f"query {pair[0].queries[row]!r} asks for {asked[0]} candidates with {first!r} and for {asked[1]} with "
-                f"{second!r}; expected results on the same lists"
-            )
+def _asked_alike(
+    first: str, second: str, pair: tuple[QueryResults, QueryResults], shared: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Return the rows of queries that both were asked for the same answer among as many candidates, one at least."""
+    asked = [
+        [(results.targets[row], int(results.n_candidates[row])) for row in rows]
+        for results, rows in zip(pair, shared, strict=True)
+    ]
+    is_alike = np.array([one == other for one, other in zip(*asked, strict=True)])
+    if not is_alike.any():
+        said = [f"{target} among {n_candidates}" for target, n_candidates in (asked[0][0], asked[1][0])]
+        raise EvaluationError(
+            f"query {pair[0].queries[shared[0][0]]!r} asks for {said[0]} candidates with {first!r} and for {said[1]} "
+            f"with {second!r}, and no other query is asked alike; expected results on the same lists"
+        )
+    return shared[:, is_alike]
 
 
 def paired_bootstrap(
