@@ -279,10 +279,14 @@ _DEFAULTS = Asked()
 
 
 def check_distinct(names: Sequence[str]) -> None:
-    """Refuse two rankers, or scorers of library search, of one name."""
-    for name in names:
-        if names.count(name) > 1:
-            raise typer.BadParameter(f"two rankers are called {name!r}; expected distinct names")
+    """Refuse options that name two rankers, or scorers of library search, alike."""
+    from diptych.errors import EvaluationError
+    from diptych.ranking import ranking
+
+    try:
+        ranking.check_distinct(names)
+    except EvaluationError as error:
+        raise typer.BadParameter(str(error)) from error
 
 
 def _remembered(ranker: Ranker) -> Ranker:

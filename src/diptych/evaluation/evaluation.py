@@ -20,6 +20,7 @@ from diptych.evaluation.results.rows import structure_counts
 from diptych.evaluation.statistics.bootstrap import molecule_intervals
 from diptych.evaluation.statistics.metrics import gains, sum_by_molecule
 from diptych.evaluation.wording import queries_of_molecules
+from diptych.ranking.ranking import check_distinct
 
 if TYPE_CHECKING:
     from diptych.evaluation.results.query_results import QueryResults
@@ -235,14 +236,12 @@ def long_enough(queries: Sequence[Query], min_list_length: int) -> list[Query]:
 
 
 def _check_distinct(queries: Sequence[Query], names: Sequence[str]) -> None:
+    check_distinct(names)
     seen: set[str] = set()
     for query in queries:
         if query.identifier in seen:
             raise EvaluationError(f"two queries are called {query.identifier!r}; expected distinct identifiers")
         seen.add(query.identifier)
-    for name in names:
-        if names.count(name) > 1:
-            raise EvaluationError(f"two rankers are called {name!r}; expected distinct names")
 
 
 def query_counts(queries: Sequence[Query]) -> dict[str, int]:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from diptych.errors import EvaluationError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -35,6 +37,19 @@ class Ranker(Protocol):
             cannot score the candidate, which is worse than every number. An infinity is no score, see `known_scores`.
         """
         ...
+
+
+def check_distinct(names: Sequence[str]) -> None:
+    """Refuse rankers, or scorers of library search, of which two have one name.
+
+    Raises
+    ------
+    EvaluationError
+        Says which.
+    """
+    for name in names:
+        if names.count(name) > 1:
+            raise EvaluationError(f"two rankers are called {name!r}; expected distinct names")
 
 
 def known_scores(scores: NDArray[np.floating]) -> NDArray[np.floating]:

@@ -379,7 +379,7 @@ def test_rankers_must_be_some_and_of_distinct_names():
     nothing = Questions(queries=(), provenance={})
     with pytest.raises(EvaluationError, match="rankers none; expected some, with distinct names"):
         run_benchmark([], nothing)
-    with pytest.raises(EvaluationError, match="rankers random, random; expected"):
+    with pytest.raises(EvaluationError, match="two rankers are called 'random'; expected distinct names"):
         run_benchmark([RandomRanker(), RandomRanker()], nothing)
 
 

@@ -24,6 +24,7 @@ from diptych.evaluation.results.scores import CandidateScores
 from diptych.evaluation.statistics.unscored import unscored_line
 from diptych.evaluation.wording import queries_of_molecules, query_count_lines, score_count_lines
 from diptych.files import replacing
+from diptych.ranking.ranking import check_distinct
 
 if TYPE_CHECKING:
     from diptych.evaluation.questions.candidate_lists import Questions
@@ -100,8 +101,9 @@ def run_benchmark(
     """
     chosen = settings or RunSettings()
     names = [ranker.name for ranker in rankers]
-    if not names or len(set(names)) < len(names):
-        raise EvaluationError(f"rankers {', '.join(names) or 'none'}; expected some, with distinct names")
+    if not names:
+        raise EvaluationError("rankers none; expected some, with distinct names")
+    check_distinct(names)
     _check_files(names)
     kept = long_enough(questions.queries, chosen.min_list_length)
     answered, said = [], []
